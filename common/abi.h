@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's view of Underseal: how a guest finds it and rings it.
+ *
+ * Detection: CPUID leaf US_CPUID_BASE (any mode, any privilege level).
+ *	EAX = highest leaf of the range, EBX:ECX:EDX = "UndersealHyp".
+ *	Leaf US_CPUID_BASE + 1: EAX = US_ABI_VERSION, EBX = product version as
+ *	major << 16 | minor << 8 | patch, ECX = vCPUs, EDX = 0.
+ *
+ * Requests: a caller fills a struct us_request in its own memory and rings the
+ * doorbell. Two doorbells exist, because who may call is decided by the guest's
+ * own rules for privileged instructions, never by anything the caller says:
+ *
+ *	- OUT to port US_DOORBELL_PORT with operand size 32. The processor checks
+ *	  the I/O permission bitmap before the intercept, so a program gets there
+ *	  only after ioperm(2), which needs CAP_SYS_RAWIO.
+ *	- VMMCALL (AMD) or VMCALL (Intel) at CPL 0. At CPL 3 it raises #UD.
+ *
+ * Registers for both: EAX = US_CALL_MAGIC, RBX = linear address of the struct
+ * us_request in the caller's address space, RCX = ticket. The ticket is a random
+ * number, not 0, fresh for each request; it lets an interrupted request go on.
+ *
+ * On return RAX holds an enum us_error (common/errors.h), zero for success.
+ * US_E_AGAIN means: not finished, ring again with the same registers after a
+ * short sleep. All other registers keep their values. The doorbell may take
+ * interrupts in between (the instruction restarts); nothing is lost by that.
+ *
+ * All structures are little-endian, naturally aligned, without hidden padding.
+ */
+#ifndef UNDERSEAL_ABI_H
+#define UNDERSEAL_ABI_H
+
+#include "types.h"
+
+#define US_ABI_VERSION		1u
+
+#define US_CPUID_BASE		0x40000000u
+#define US_CPUID_MAX		0x40000001u
+#define US_CPUID_SIGNATURE	"UndersealHyp"	/* 12 bytes, EBX ECX EDX */
+
+#define US_DOORBELL_PORT	0x0780u
+#define US_CALL_MAGIC		0x55534c31u	/* "USL1" */
+
+/* Upper bounds on what a caller may hand over, in bytes. */
+#define US_MAX_BUNDLE		(512u << 10)
+#define US_MAX_SIGNATURE	(4u << 10)
+#define US_MAX_BASELINE		(64u << 20)
+#define US_MAX_RESPONSE		(64u << 10)
+
+#define US_MAX_VCPUS		8u
+#define US_MAX_PATCHES		64u
+#define US_BUILD_ID_MAX		32u
+#define US_DIGEST_SIZE		32u	/* BLAKE2b-256 */
+#define US_NAME_MAX		64u	/* with the final NUL */
+
+enum us_op {
+	US_OP_STATUS = 1,	/* out: struct us_status */
+	US_OP_SEAL = 2,		/* in[0] baseline, in[1] its .minisig;
+				 * out: struct us_seal_report */
+	US_OP_APPLY = 3,	/* in[0] bundle, in[1] its .minisig,
+				 * arg = deadline in ms (0: default);
+				 * out: struct us_receipt */
+	US_OP_REVERT = 4,	/* in[0] revert authorisation, in[1] its .minisig,
+				 * arg as for apply; out: struct us_receipt */
+	US_OP_LIST = 5,		/* out: struct us_patch_info[] */
+	US_OP_LOG = 6,		/* arg = first sequence number wanted;
+				 * out: struct us_log_entry[] */
+	US_OP_COUNTERS = 7,	/* out: struct us_counters */
+	US_OP_FAULT = 0x7f,	/* test images only: arg = enum us_fault */
+};
+
+/* What the test images can be told to break, to prove containment. */
+enum us_fault {
+	US_FAULT_HANG = 1,	/* control domain loops for ever */
+	US_FAULT_CRASH = 2,	/* control domain touches an unmapped page */
+	US_FAULT_HANG_STOPPED = 3, /* as 1, while all vCPUs are held */
+};
+
+struct us_span {
+	u64 gva;		/* linear address in the caller's address space */
+	u64 len;		/* bytes */
+};
+
+#define US_REQUEST_MAGIC	0x51525355u	/* "USRQ" */
+
+struct us_request {
+	u32 magic;		/* US_REQUEST_MAGIC */
+	u16 version;		/* US_ABI_VERSION */
+	u16 op;			/* enum us_op */
+	u64 arg;		/* per operation, else 0 */
+	struct us_span in[2];
+	struct us_span out;	/* room for the response */
+	/* Filled in by the control domain when the request is finished. */
+	u32 status;		/* enum us_error */
+	u32 out_len;		/* bytes written to out */
+	u64 detail[2];		/* numbers that belong to the error, see errors.h */
+	char text[US_NAME_MAX];	/* a name that belongs to the error, or "" */
+};
+static_assert(sizeof(struct us_request) == 152, "us_request layout");
+
+enum us_seal_state {
+	US_UNSEALED = 0,
+	US_SEALED = 1,
+};
+
+enum us_control_state {
+	US_CONTROL_OK = 0,
+	US_CONTROL_HUNG = 1,	/* ran out of its time */
+	US_CONTROL_CRASHED = 2,
+};
+
+struct us_status {
+	u32 abi_version;	/* US_ABI_VERSION */
+	u32 product_version;	/* major << 16 | minor << 8 | patch */
+	u32 vcpus;
+	u32 control_state;	/* enum us_control_state */
+	u32 seal_state;		/* enum us_seal_state */
+	u32 patches;		/* installed now */
+	u64 generation;		/* highest ever installed since seal */
+	u64 text_gva;		/* sealed text, 0 when unsealed */
+	u64 text_len;
+	u64 arena_gpa;
+	u64 arena_len;
+	u64 arena_used;
+	u64 hidden_bytes;	/* memory kept from the guest, with page tables */
+	u64 writes_allowed;	/* self-patching writes let through since seal */
+	u64 writes_refused;	/* other writes to sealed text since seal */
+	u8 build_id[US_BUILD_ID_MAX];
+	u32 build_id_len;
+	u32 reserved;
+	char kernel[US_NAME_MAX]; /* release name from the baseline */
+};
+static_assert(sizeof(struct us_status) == 200, "us_status layout");
+
+/* Kinds of self-patching site; the index into us_seal_report.sites. */
+enum us_site_kind {
+	US_SITE_ALTERNATIVE = 0,	/* .altinstructions */
+	US_SITE_PARAVIRT = 1,		/* .parainstructions */
+	US_SITE_RETPOLINE = 2,		/* .retpoline_sites */
+	US_SITE_RETURN = 3,		/* .return_sites */
+	US_SITE_SMP_LOCK = 4,		/* .smp_locks */
+	US_SITE_FTRACE = 5,		/* __mcount_loc */
+	US_SITE_JUMP_LABEL = 6,		/* __jump_table */
+	US_SITE_STATIC_CALL = 7,	/* .static_call_sites, trampolines */
+	US_SITE_OTHER = 8,		/* named by symbol in the baseline tool */
+	US_SITE_KINDS = 9,
+};
+
+struct us_seal_report {
+	u64 text_gva;
+	u64 text_len;
+	u64 slide;		/* KASLR: run address minus link address */
+	u64 bytes_exact;	/* compared byte for byte */
+	u64 bytes_masked;	/* inside self-patching sites */
+	u64 relocations;	/* applied to the baseline before comparing */
+	u64 duration_ns;
+	u32 sites[16];		/* count per enum us_site_kind */
+	u8 build_id[US_BUILD_ID_MAX];
+	u32 build_id_len;
+	u32 reserved;
+	char kernel[US_NAME_MAX];
+};
+static_assert(sizeof(struct us_seal_report) == 224, "us_seal_report layout");
+
+struct us_receipt {
+	u8 bundle_id[US_DIGEST_SIZE];	/* BLAKE2b-256 of the whole bundle */
+	u64 generation;
+	u64 time_ns;		/* since the hypervisor started */
+	u64 stop_ns;		/* all vCPUs held: the last stop, the commit */
+	u64 total_ns;		/* from the doorbell to the receipt */
+	u32 attempts;		/* stops that were tried, 1 = no retry */
+	u32 functions;		/* functions redirected or restored */
+	u64 bytes_written;	/* bytes of sealed text changed */
+	u64 arena_offset;
+	u64 arena_bytes;
+	char name[US_NAME_MAX];
+};
+static_assert(sizeof(struct us_receipt) == 160, "us_receipt layout");
+
+struct us_patch_info {
+	struct us_receipt receipt;
+	u8 key_id[8];		/* minisign key id that signed the bundle */
+	char description[US_NAME_MAX * 2];
+};
+static_assert(sizeof(struct us_patch_info) == 296, "us_patch_info layout");
+
+enum us_log_level {
+	US_LOG_INFO = 0,
+	US_LOG_WARNING = 1,
+	US_LOG_ERROR = 2,
+};
+
+/* One entry of the log ring. Sequence numbers start at 1 and never repeat. */
+struct us_log_entry {
+	u64 sequence;
+	u64 time_ns;		/* since the hypervisor started */
+	u32 level;		/* enum us_log_level */
+	u32 vcpu;		/* who was running, or US_MAX_VCPUS */
+	char text[104];		/* NUL-terminated */
+};
+static_assert(sizeof(struct us_log_entry) == 128, "us_log_entry layout");
+
+/* Why a vCPU came into the hypervisor; the index into us_counters.exits. */
+enum us_exit_kind {
+	US_EXIT_CPUID = 0,
+	US_EXIT_MSR = 1,
+	US_EXIT_IO = 2,		/* intercepted ports, without the doorbell */
+	US_EXIT_DOORBELL = 3,	/* either kind */
+	US_EXIT_NMI = 4,	/* own kicks and the guest's NMIs */
+	US_EXIT_SMI = 5,
+	US_EXIT_INIT = 6,
+	US_EXIT_APIC = 7,	/* write to a trapped local APIC */
+	US_EXIT_TEXT_WRITE = 8,	/* write to sealed text */
+	US_EXIT_HIDDEN = 9,	/* access to hidden memory */
+	US_EXIT_MAP = 10,	/* first touch of address space mapped lazily */
+	US_EXIT_OTHER = 11,
+	US_EXIT_KINDS = 12,
+};
+
+struct us_counters {
+	u64 time_ns;		/* since the hypervisor started */
+	u64 exits[US_MAX_VCPUS][US_EXIT_KINDS];
+	u64 control_calls;	/* entries into the control domain */
+	u64 control_ns;		/* time spent in it */
+	u64 stops;
+	u64 hypervisor_bytes;	/* loaded image with its data */
+	u64 control_bytes;
+	u64 page_table_bytes;
+};
+static_assert(sizeof(struct us_counters) == 8 * (7 + 8 * 12), "us_counters");
+
+#endif

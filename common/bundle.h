@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bundle: one signed patch file, extension .upatch. This header is the
+ * format's definition; nothing else in the project knows a byte of it.
+ *
+ * A bundle is a header, four tables and a payload, in this order, each right
+ * after the one before, every part padded with zero bytes to a multiple of 8.
+ * The file ends with the payload's padding. All numbers are little-endian.
+ *
+ *	struct us_bundle_header
+ *	struct us_bundle_function[functions]
+ *	struct us_bundle_hunk[hunks]
+ *	struct us_bundle_reloc[relocs]
+ *	strings		string_bytes of NUL-terminated names, ASCII
+ *	payload		payload_bytes: new code and data for the arena
+ *
+ * "Image offset" is an address in the kernel image less the link address of
+ * its first byte of text (_text), as in the baseline; it needs no KASLR slide.
+ *
+ * The signature is a separate file: minisign's, prehashed, over the whole bundle.
+ * The bundle's identity (bundle id) is the BLAKE2b-256 digest of the whole file.
+ *
+ * Version 1. A reader refuses any other version.
+ */
+#ifndef UNDERSEAL_BUNDLE_H
+#define UNDERSEAL_BUNDLE_H
+
+#include "abi.h"
+#include "errors.h"
+
+#define US_BUNDLE_MAGIC		0x4843544150535531ull	/* "1USPATCH" */
+#define US_BUNDLE_VERSION	1u
+
+/* Bounds that a reader enforces. */
+#define US_BUNDLE_MAX_FUNCTIONS	256u
+#define US_BUNDLE_MAX_HUNKS	1024u
+#define US_BUNDLE_MAX_RELOCS	16384u
+#define US_BUNDLE_MAX_STRINGS	(64u << 10)
+#define US_HUNK_MAX		16u
+
+struct us_bundle_header {
+	u64 magic;		/* US_BUNDLE_MAGIC */
+	u32 version;		/* US_BUNDLE_VERSION */
+	u32 header_size;	/* sizeof(struct us_bundle_header) */
+	u64 total_size;		/* of the file */
+	u64 generation;		/* >= 1; must exceed all installed before it */
+	u8 build_id[US_BUILD_ID_MAX]; /* target kernel; zero past build_id_len */
+	u32 build_id_len;	/* 8 .. US_BUILD_ID_MAX */
+	u32 functions;		/* entries, >= 1 */
+	u32 hunks;		/* entries, >= 1 */
+	u32 relocs;		/* entries */
+	u32 string_bytes;
+	u32 payload_bytes;	/* <= US_MAX_BUNDLE */
+	u32 flags;		/* 0 */
+	u32 reserved;		/* 0 */
+	char name[US_NAME_MAX];	/* short name of the patch, NUL-terminated */
+	char description[US_NAME_MAX * 2]; /* NUL-terminated */
+};
+static_assert(sizeof(struct us_bundle_header) == 288, "bundle header");
+
+/* A function that is replaced: what must not be running during the commit. */
+struct us_bundle_function {
+	u32 image_offset;	/* first byte of the old body */
+	u32 old_size;		/* bytes of the old body, >= 1 */
+	u32 arena_offset;	/* of the new body, in the payload */
+	u32 new_size;		/* bytes of the new body, >= 1 */
+	u32 name;		/* offset into strings */
+	u32 reserved;		/* 0 */
+};
+static_assert(sizeof(struct us_bundle_function) == 24, "bundle function");
+
+/* A place in the kernel's text that is written. Sorted by image_offset. */
+struct us_bundle_hunk {
+	u32 image_offset;
+	u32 len;		/* 1 .. US_HUNK_MAX */
+	u8 expected[US_HUNK_MAX]; /* what is there before; zero past len. Link-time
+				 * values: relocations are the core's matter */
+	u8 replacement[US_HUNK_MAX]; /* what is there after, before relocation;
+				 * zero past len */
+};
+static_assert(sizeof(struct us_bundle_hunk) == 40, "bundle hunk");
+
+enum us_reloc_type {
+	US_RELOC_ABS64 = 1,	/* 8 bytes: S + A */
+	US_RELOC_ABS32S = 2,	/* 4 bytes, sign-extended: S + A */
+	US_RELOC_PC32 = 3,	/* 4 bytes, signed: S + A - P */
+};
+
+enum us_reloc_space {
+	US_SPACE_IMAGE = 1,	/* offsets count from _text */
+	US_SPACE_PAYLOAD = 2,	/* offsets count from the payload's first byte */
+	US_SPACE_HUNK = 3,	/* where only: index << 8 | byte in the hunk */
+};
+
+struct us_bundle_reloc {
+	u32 where;		/* place that is written, in where_space */
+	u8 where_space;		/* US_SPACE_PAYLOAD or US_SPACE_HUNK */
+	u8 type;		/* enum us_reloc_type */
+	u8 target_space;	/* US_SPACE_IMAGE or US_SPACE_PAYLOAD */
+	u8 reserved;		/* 0 */
+	s64 target;		/* S + A as an offset in target_space */
+};
+static_assert(sizeof(struct us_bundle_reloc) == 16, "bundle reloc");
+
+/* A checked bundle: pointers into the caller's buffer, nothing is copied. */
+struct us_bundle {
+	const struct us_bundle_header *header;
+	const struct us_bundle_function *functions;
+	const struct us_bundle_hunk *hunks;
+	const struct us_bundle_reloc *relocs;
+	const char *strings;
+	const u8 *payload;
+};
+
+/*
+ * Check every field of the bundle in @data (8-byte aligned, @len bytes, which
+ * nobody else can change) and fill @bundle. After success all counts, offsets
+ * and names are inside the buffer, hunks are sorted and disjoint, every hunk lies
+ * in one of the functions, and every relocation's place lies in the payload
+ * or in a hunk and overlaps no other relocation's place.
+ * Returns BUNDLE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _BOUNDS,
+ * HUNKS_OVERLAP or OK. May be called anywhere; allocates nothing.
+ */
+enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundle);
+
+/*
+ * The revert authorisation: a file of exactly this content, signed as a bundle is.
+ * It can be used once, because the bundle it names cannot be installed again.
+ */
+#define US_REVERT_MAGIC		0x5452455652535531ull	/* "1USRVERT" */
+
+struct us_revert {
+	u64 magic;		/* US_REVERT_MAGIC */
+	u32 version;		/* US_BUNDLE_VERSION */
+	u32 build_id_len;
+	u8 build_id[US_BUILD_ID_MAX];
+	u8 bundle_id[US_DIGEST_SIZE];
+	u64 generation;		/* of the bundle that is taken back */
+};
+static_assert(sizeof(struct us_revert) == 88, "revert authorisation");
+
+/* REVERT_FORMAT or OK; *@revert points into @data. */
+enum us_error us_revert_parse(const void *data, u64 len,
+			      const struct us_revert **revert);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The line between hypervisor and control domain.
+ *
+ * The control domain is a machine of its own: one vCPU, ring 0, 64-bit mode,
+ * flat memory, no devices, no interrupts. Its guest-physical space starts at 0
+ * and holds nothing but its image, its heap and the pages below:
+ *
+ *	US_CONTROL_BASE		image: text R-X, rodata R--, data and bss RW-
+ *	after the image		guard page, stack (US_CONTROL_STACK), guard page
+ *	mailbox_gpa		one page, struct us_mailbox, RW-
+ *	keys_gpa		trusted public keys, R--
+ *	heap_gpa		heap, RW-
+ *
+ * Linear address = guest-physical address for all of it. Its page tables are
+ * made by the hypervisor, are outside its own address space and cannot be
+ * changed by it. Everything not listed is unmapped; a touch of it, any
+ * exception, HLT, I/O, CPUID or MSR access ends the control domain for good
+ * ("crashed"). RDTSC is allowed. SSE2 may be used, AVX may not.
+ *
+ * Verbs: VMMCALL (AMD) or VMCALL (Intel; the mailbox says which) with RAX = verb
+ * and arguments in RDI, RSI, RDX. RAX returns an enum us_error.
+ * All other registers are kept.
+ */
+#ifndef UNDERSEAL_CONTROL_ABI_H
+#define UNDERSEAL_CONTROL_ABI_H
+
+#include "abi.h"
+
+#define US_CONTROL_BASE		0x200000ull
+#define US_CONTROL_STACK	(64u << 10)
+
+/* Header at the very start of control.bin; see build/control.lds. */
+#define US_CONTROL_MAGIC	0x314c5254434c5355ull	/* "USLCTRL1" */
+
+struct us_control_header {
+	u64 magic;
+	u64 entry;	/* linear address of the first instruction */
+	u64 text_end;	/* linear addresses, page aligned: */
+	u64 rodata_end;
+	u64 file_end;	/* end of what control.bin holds */
+	u64 mem_end;	/* end of bss */
+};
+
+enum us_event {
+	US_EV_NONE = 0,		/* backoff time is over, nothing happened */
+	US_EV_REQUEST = 1,	/* a new request: cr3, cr4, efer, request_gva */
+	US_EV_CLAIM = 2,	/* the caller of the finished request is back and
+				 * is held: write status and response to it */
+	US_EV_TEXT_WRITE = 3,	/* guest wants to write sealed text: judge it */
+};
+
+struct us_mailbox {
+	/* Constant after start. */
+	u32 vcpus;
+	u32 product_version;
+	u64 tsc_khz;
+	u64 arena_gpa;		/* in the guest's physical space */
+	u64 arena_len;
+	u64 hidden_bytes;
+	u64 keys_gpa;		/* in the control domain's space */
+	u64 keys_len;
+	u64 heap_gpa;
+	u64 heap_len;
+	u32 vmcall;		/* 0: verbs by VMMCALL, 1: by VMCALL */
+	u32 guest_phys_bits;	/* guest-physical addresses are below 1 << this */
+	/* Written by the hypervisor before HV_WAIT returns. */
+	u32 event;		/* enum us_event */
+	u32 event_vcpu;
+	u64 cr3, cr4, efer, cr0; /* US_EV_REQUEST, US_EV_CLAIM: the caller's */
+	u64 request_gva;	/* the same two */
+	u64 write_gpa;		/* US_EV_TEXT_WRITE: first byte */
+	u64 write_rip;		/* guest's instruction pointer */
+	u64 write_gva;		/* linear address used by the guest */
+	u32 write_len;		/* 1 .. sizeof(write_bytes), in one page */
+	u32 reserved;
+	u8 write_bytes[64];
+};
+
+/* Architectural state of one guest vCPU while all are stopped. */
+struct us_vcpu_state {
+	u32 started;		/* 0: waits for its first SIPI; nothing else valid */
+	u32 cpl;
+	u64 rip, rsp, rflags, cr0, cr3, cr4, efer;
+	u64 gs_base, kernel_gs_base, lstar;
+	u64 gprs[16];		/* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
+};
+
+/* Permissions of guest frames in the guest's SLAT. */
+enum us_prot {
+	US_PROT_OPEN = 0,	/* RWX: ordinary memory */
+	US_PROT_SEALED = 1,	/* R-X: writes are US_EV_TEXT_WRITE */
+};
+
+enum us_verb {
+	/*
+	 * HV_WAIT(result, backoff_ms): ends the current event with @result (an
+	 * enum us_error: for a request its status, for a text write OK lets the
+	 * guest's instruction retire, anything else refuses it) and returns when
+	 * the next event is in the mailbox. With @backoff_ms not 0 the current
+	 * event (a request) does not end: the caller gets US_E_AGAIN, and the
+	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE
+	 * earlier. Never fails.
+	 */
+	US_HV_WAIT = 1,
+	/*
+	 * HV_READ(gpa, buffer, len): copies guest memory into the control domain.
+	 * len <= 1 MiB. GUEST_ADDRESS when any byte lies in hidden memory, in
+	 * device space or beyond the end of memory.
+	 */
+	US_HV_READ = 2,
+	/*
+	 * HV_WRITE(gpa, buffer, len): the other way round, same rules. Sealed
+	 * frames and the arena may be written: this is the one way to do it.
+	 */
+	US_HV_WRITE = 3,
+	/*
+	 * HV_PROTECT(gpa, len, prot): page-aligned. On return no vCPU can use the
+	 * old permission any more. GUEST_ADDRESS, BAD_REQUEST, NO_MEMORY (no page
+	 * table left to split a large page; nothing is changed then).
+	 */
+	US_HV_PROTECT = 4,
+	/*
+	 * HV_STOP(): brings all other vCPUs into the hypervisor and holds them.
+	 * STOP_FAILED when one does not come in time (all are released then).
+	 * Bounded: a control domain that keeps a stop too long is ended.
+	 */
+	US_HV_STOP = 5,
+	US_HV_RELEASE = 6,
+	/* HV_VCPU(index, struct us_vcpu_state *): BAD_REQUEST unless stopped. */
+	US_HV_VCPU = 7,
+	/* HV_LOG(level, text, len): appends to the log ring, len <= 103. */
+	US_HV_LOG = 8,
+	/* HV_LOG_READ(first_sequence, struct us_log_entry *, max_entries):
+	 * RAX returns the number of entries copied, oldest first. */
+	US_HV_LOG_READ = 9,
+	/* HV_COUNTERS(struct us_counters *) */
+	US_HV_COUNTERS = 10,
+	/*
+	 * HV_TIME(): RAX returns nanoseconds since the hypervisor started.
+	 */
+	US_HV_TIME = 11,
+};
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the control core needs of the world: the one interface between the
+ * logic that guards the kernel and the place where it runs. Three hosts provide
+ * these functions: the isolated domain on the hypervisor (control/domain/), the
+ * simulated machine of the unit tests and fuzzers (tests/sim/), and later a
+ * dom0 process on Xen. The core calls nothing else outside common/ and
+ * libsodium.
+ *
+ * Guest memory is addressed by guest-physical address (GPA). Unless said
+ * otherwise a function returns an enum us_error, and changes nothing when it
+ * returns anything but US_OK.
+ */
+#ifndef UNDERSEAL_HOST_H
+#define UNDERSEAL_HOST_H
+
+#include "control_abi.h"
+#include "errors.h"
+
+struct host_info {
+	u32 vcpus;		/* 1 .. US_MAX_VCPUS */
+	u32 guest_phys_bits;	/* GPAs are below 1 << this */
+	u32 product_version;	/* as in us_status */
+	u32 reserved;
+	u64 arena_gpa;		/* patch arena, 2 MiB aligned */
+	u64 arena_len;		/* bytes, a multiple of 2 MiB */
+	u64 hidden_bytes;	/* memory kept from the guest */
+	const u8 *keys;		/* minisign public key files, concatenated */
+	u64 keys_len;		/* bytes */
+};
+
+/* Facts that do not change while the core runs. Never fails. */
+const struct host_info *host_info(void);
+
+/* Copy @len bytes (<= 1 MiB) of guest memory at @gpa to @dst, or from @src.
+ * US_E_GUEST_ADDRESS when a byte is not ordinary guest memory (hidden, device,
+ * beyond the end). Writing reaches sealed frames and the arena too. */
+enum us_error host_read(u64 gpa, void *dst, u64 len);
+enum us_error host_write(u64 gpa, const void *src, u64 len);
+
+/* Set the SLAT permission of whole frames. @gpa and @len page-aligned. On return
+ * no vCPU can use the old permission. US_E_GUEST_ADDRESS, US_E_NO_MEMORY. */
+enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot);
+
+/* Hold all guest vCPUs but the caller's (which is held by being here), and let
+ * them go. US_E_STOP_FAILED when one did not come; then none is held. */
+enum us_error host_stop(void);
+void host_release(void);
+
+/* State of vCPU @index (0 .. vcpus - 1); only between stop and release. */
+enum us_error host_vcpu(u32 index, struct us_vcpu_state *state);
+
+/* Append one line to the log. @text is NUL-terminated; the first 103 bytes count. */
+void host_log(enum us_log_level level, const char *text);
+
+/* Copy log entries with sequence >= @first, oldest first, to @out; returns how
+ * many (<= @max). */
+u32 host_log_read(u64 first, struct us_log_entry *out, u32 max);
+
+void host_counters(struct us_counters *out);
+
+/* Nanoseconds since start; never goes back. */
+u64 host_time_ns(void);
+
+/*
+ * Let the guest run for about @ms and come back. May be called only while
+ * handling a request, with nothing stopped. Self-patching writes of the guest that
+ * come in meanwhile are given to control_text_write() (control/core.h) by the
+ * host before this returns.
+ */
+void host_backoff(u32 ms);
+
+#endif
