@@ -74,7 +74,8 @@ struct us_bundle_hunk {
 	u32 image_offset;
 	u32 len;		/* 1 .. US_HUNK_MAX */
 	u8 expected[US_HUNK_MAX]; /* what is there before; zero past len. Link-time
-				 * values: relocations are the core's matter */
+				 * values: a field that KASLR changes is turned back
+				 * to its link-time value before it is compared */
 	u8 replacement[US_HUNK_MAX]; /* what is there after, before relocation;
 				 * zero past len */
 };
@@ -92,6 +93,7 @@ enum us_reloc_space {
 	US_SPACE_HUNK = 3,	/* where only: index << 8 | byte in the hunk */
 };
 
+/* Sorted by where_space, then where. */
 struct us_bundle_reloc {
 	u32 where;		/* place that is written, in where_space */
 	u8 where_space;		/* US_SPACE_PAYLOAD or US_SPACE_HUNK */

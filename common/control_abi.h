@@ -16,7 +16,8 @@
  * made by the hypervisor, are outside its own address space and cannot be
  * changed by it. Everything not listed is unmapped; a touch of it, any
  * exception, HLT, I/O, CPUID or MSR access ends the control domain for good
- * ("crashed"). RDTSC is allowed. SSE2 may be used, AVX may not.
+ * ("crashed"). RDTSC and LGDT are allowed (it loads FS from a table of its own).
+ * SSE2 may be used, AVX may not.
  *
  * Verbs: VMMCALL (AMD) or VMCALL (Intel; the mailbox says which) with RAX = verb
  * and arguments in RDI, RSI, RDX. RAX returns an enum us_error.
@@ -73,7 +74,8 @@ struct us_mailbox {
 	u64 write_rip;		/* guest's instruction pointer */
 	u64 write_gva;		/* linear address used by the guest */
 	u32 write_len;		/* 1 .. sizeof(write_bytes), in one page */
-	u32 reserved;
+	u32 cpl;		/* US_EV_REQUEST, US_EV_CLAIM: the caller's. At 3 only
+				 * user pages are read and written for it */
 	u8 write_bytes[64];
 };
 
@@ -100,7 +102,9 @@ enum us_verb {
 	 * the next event is in the mailbox. With @backoff_ms not 0 the current
 	 * event (a request) does not end: the caller gets US_E_AGAIN, and the
 	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE
-	 * earlier. Never fails.
+	 * earlier; that write is answered by the next HV_WAIT, whose @result is
+	 * the write's and whose @backoff_ms goes on with the request's wait.
+	 * Never fails.
 	 */
 	US_HV_WAIT = 1,
 	/*

@@ -35,7 +35,7 @@ X(BUNDLE_VERSION, 32, "The bundle is of a format version that is not known here.
 X(BUNDLE_TRAILING, 33, "The bundle has bytes after its end.") \
 X(BUNDLE_FIELD, 34, "A field of the bundle has a value that is not allowed.") \
 X(BUNDLE_BOUNDS, 35, "A part of the bundle points outside the bundle.") \
-X(HUNKS_OVERLAP, 36, "Two changes of the bundle overlap.") \
+X(HUNKS_OVERLAP, 36, "A change of the bundle overlaps another one, or one that is installed.") \
 X(REVERT_FORMAT, 40, "This is not a revert authorisation.") \
 X(BASELINE_TRUNCATED, 50, "The baseline ends before its contents do.") \
 X(BASELINE_MAGIC, 51, "This is not a baseline.") \

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "bundle.h"
+
+/* The file's parts in order; sizes follow from the header alone. */
+struct layout {
+	u64 functions, hunks, relocs, strings, payload, end;
+};
+
+static bool all_zero(const void *data, u64 len)
+{
+	const u8 *bytes = data;
+
+	while (len--)
+		if (*bytes++)
+			return false;
+	return true;
+}
+
+static bool printable(char c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
+/* A name in a fixed field: printable ASCII, then zero bytes to the field's end. */
+static bool field_text_ok(const char *text, u64 room)
+{
+	u64 len = 0;
+
+	while (len < room && printable(text[len]))
+		len++;
+	return len < room && all_zero(text + len, room - len);
+}
+
+static bool build_id_ok(const u8 *id, u32 len)
+{
+	return len >= 8 && len <= US_BUILD_ID_MAX &&
+	       all_zero(id + len, US_BUILD_ID_MAX - len);
+}
+
+static bool counts_ok(const struct us_bundle_header *header)
+{
+	return header->functions >= 1 &&
+	       header->functions <= US_BUNDLE_MAX_FUNCTIONS &&
+	       header->hunks >= 1 && header->hunks <= US_BUNDLE_MAX_HUNKS &&
+	       header->relocs <= US_BUNDLE_MAX_RELOCS &&
+	       header->string_bytes <= US_BUNDLE_MAX_STRINGS &&
+	       header->payload_bytes <= US_MAX_BUNDLE;
+}
+
+static bool header_ok(const struct us_bundle_header *header)
+{
+	return header->header_size == sizeof(*header) && counts_ok(header) &&
+	       header->generation >= 1 && !header->flags && !header->reserved &&
+	       build_id_ok(header->build_id, header->build_id_len) &&
+	       field_text_ok(header->name, sizeof(header->name)) &&
+	       header->name[0] &&
+	       field_text_ok(header->description, sizeof(header->description));
+}
+
+/* Cannot overflow: counts_ok() bounds every product. */
+static struct layout layout_of(const struct us_bundle_header *header)
+{
+	struct layout at;
+
+	at.functions = sizeof(*header);
+	at.hunks = at.functions +
+		   header->functions * sizeof(struct us_bundle_function);
+	at.relocs = at.hunks + header->hunks * sizeof(struct us_bundle_hunk);
+	at.strings = at.relocs + header->relocs * sizeof(struct us_bundle_reloc);
+	at.payload = at.strings + ALIGN_UP(header->string_bytes, 8);
+	at.end = at.payload + ALIGN_UP(header->payload_bytes, 8);
+	return at;
+}
+
+static enum us_error check_header(const void *data, u64 len, struct layout *at)
+{
+	const struct us_bundle_header *header = data;
+
+	if (len < sizeof(header->magic))
+		return US_E_BUNDLE_TRUNCATED;
+	if (header->magic != US_BUNDLE_MAGIC)
+		return US_E_BUNDLE_MAGIC;
+	if (len < offsetof(struct us_bundle_header, header_size))
+		return US_E_BUNDLE_TRUNCATED;
+	if (header->version != US_BUNDLE_VERSION)
+		return US_E_BUNDLE_VERSION;
+	if (len < sizeof(*header))
+		return US_E_BUNDLE_TRUNCATED;
+	if (!header_ok(header))
+		return US_E_BUNDLE_FIELD;
+	*at = layout_of(header);
+	if (header->total_size != at->end)
+		return US_E_BUNDLE_FIELD;
+	if (len < at->end)
+		return US_E_BUNDLE_TRUNCATED;
+	return len > at->end ? US_E_BUNDLE_TRAILING : US_OK;
+}
+
+static enum us_error check_padding(const struct us_bundle *bundle)
+{
+	u64 strings = bundle->header->string_bytes;
+	u64 payload = bundle->header->payload_bytes;
+
+	if (!all_zero(bundle->strings + strings, ALIGN_UP(strings, 8) - strings) ||
+	    !all_zero(bundle->payload + payload, ALIGN_UP(payload, 8) - payload))
+		return US_E_BUNDLE_FIELD;
+	return US_OK;
+}
+
+static enum us_error check_strings(const struct us_bundle *bundle)
+{
+	u64 i, len = bundle->header->string_bytes;
+
+	for (i = 0; i < len; i++)
+		if (bundle->strings[i] && !printable(bundle->strings[i]))
+			return US_E_BUNDLE_FIELD;
+	/* With a NUL at the very end every name inside is terminated. */
+	return len && bundle->strings[len - 1] ? US_E_BUNDLE_FIELD : US_OK;
+}
+
+static enum us_error check_functions(const struct us_bundle *bundle)
+{
+	const struct us_bundle_header *header = bundle->header;
+	u32 i;
+
+	for (i = 0; i < header->functions; i++) {
+		const struct us_bundle_function *fn = &bundle->functions[i];
+
+		if (!fn->old_size || !fn->new_size || fn->reserved)
+			return US_E_BUNDLE_FIELD;
+		if (!span_inside(fn->image_offset, fn->old_size, SIZE_1G))
+			return US_E_BUNDLE_FIELD;
+		if (!span_inside(fn->arena_offset, fn->new_size,
+				 header->payload_bytes))
+			return US_E_BUNDLE_BOUNDS;
+		if (fn->name >= header->string_bytes)
+			return US_E_BUNDLE_BOUNDS;
+		if (!bundle->strings[fn->name])
+			return US_E_BUNDLE_FIELD;
+	}
+	return US_OK;
+}
+
+static bool hunk_in_function(const struct us_bundle *bundle,
+			     const struct us_bundle_hunk *hunk)
+{
+	u32 i;
+
+	for (i = 0; i < bundle->header->functions; i++) {
+		const struct us_bundle_function *fn = &bundle->functions[i];
+
+		if (hunk->image_offset >= fn->image_offset &&
+		    span_inside(hunk->image_offset - fn->image_offset,
+				hunk->len, fn->old_size))
+			return true;
+	}
+	return false;
+}
+
+static enum us_error check_hunks(const struct us_bundle *bundle)
+{
+	u64 last = 0, end = 0;
+	u32 i;
+
+	for (i = 0; i < bundle->header->hunks; i++) {
+		const struct us_bundle_hunk *hunk = &bundle->hunks[i];
+
+		if (!hunk->len || hunk->len > US_HUNK_MAX ||
+		    !all_zero(hunk->expected + hunk->len,
+			      US_HUNK_MAX - hunk->len) ||
+		    !all_zero(hunk->replacement + hunk->len,
+			      US_HUNK_MAX - hunk->len))
+			return US_E_BUNDLE_FIELD;
+		if (hunk->image_offset < last)
+			return US_E_BUNDLE_FIELD;
+		if (hunk->image_offset < end)
+			return US_E_HUNKS_OVERLAP;
+		if (!hunk_in_function(bundle, hunk))
+			return US_E_BUNDLE_FIELD;
+		last = hunk->image_offset;
+		end = last + hunk->len;
+	}
+	return US_OK;
+}
+
+static u64 reloc_size(u8 type)
+{
+	return type == US_RELOC_ABS64 ? 8 : 4;
+}
+
+static bool reloc_kinds_ok(const struct us_bundle_reloc *reloc)
+{
+	/* S + A stays far from the ends of 64 bits, so sums with it do too. */
+	const s64 reach = 1ll << 31;
+
+	return reloc->type >= US_RELOC_ABS64 && reloc->type <= US_RELOC_PC32 &&
+	       (reloc->where_space == US_SPACE_PAYLOAD ||
+		reloc->where_space == US_SPACE_HUNK) &&
+	       (reloc->target_space == US_SPACE_IMAGE ||
+		reloc->target_space == US_SPACE_PAYLOAD) &&
+	       !reloc->reserved &&
+	       reloc->target >= -reach && reloc->target <= reach;
+}
+
+static bool reloc_place_ok(const struct us_bundle *bundle,
+			   const struct us_bundle_reloc *reloc)
+{
+	u32 hunk = reloc->where >> 8, byte = reloc->where & 0xff;
+
+	if (reloc->where_space == US_SPACE_PAYLOAD)
+		return span_inside(reloc->where, reloc_size(reloc->type),
+				   bundle->header->payload_bytes);
+	return hunk < bundle->header->hunks &&
+	       span_inside(byte, reloc_size(reloc->type),
+			   bundle->hunks[hunk].len);
+}
+
+static enum us_error check_relocs(const struct us_bundle *bundle)
+{
+	u64 end = 0;
+	u8 space = 0;
+	u32 i;
+
+	for (i = 0; i < bundle->header->relocs; i++) {
+		const struct us_bundle_reloc *reloc = &bundle->relocs[i];
+
+		if (!reloc_kinds_ok(reloc))
+			return US_E_BUNDLE_FIELD;
+		if (!reloc_place_ok(bundle, reloc))
+			return US_E_BUNDLE_BOUNDS;
+		/* Sorted, so comparing neighbours finds every overlap. */
+		if (reloc->where_space < space ||
+		    (reloc->where_space == space && reloc->where < end))
+			return US_E_BUNDLE_FIELD;
+		space = reloc->where_space;
+		end = (u64)reloc->where + reloc_size(reloc->type);
+	}
+	return US_OK;
+}
+
+enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundle)
+{
+	static enum us_error (*const checks[])(const struct us_bundle *) = {
+		check_padding, check_strings, check_functions, check_hunks,
+		check_relocs,
+	};
+	struct us_bundle found;
+	enum us_error error;
+	struct layout at;
+	u32 i;
+
+	error = check_header(data, len, &at);
+	if (error)
+		return error;
+	found.header = data;
+	found.functions = (const void *)((const u8 *)data + at.functions);
+	found.hunks = (const void *)((const u8 *)data + at.hunks);
+	found.relocs = (const void *)((const u8 *)data + at.relocs);
+	found.strings = (const char *)data + at.strings;
+	found.payload = (const u8 *)data + at.payload;
+	for (i = 0; i < ARRAY_SIZE(checks); i++) {
+		error = checks[i](&found);
+		if (error)
+			return error;
+	}
+	*bundle = found;
+	return US_OK;
+}
+
+enum us_error us_revert_parse(const void *data, u64 len,
+			      const struct us_revert **revert)
+{
+	const struct us_revert *found = data;
+
+	if (len != sizeof(*found) || found->magic != US_REVERT_MAGIC ||
+	    found->version != US_BUNDLE_VERSION || !found->generation ||
+	    !build_id_ok(found->build_id, found->build_id_len))
+		return US_E_REVERT_FORMAT;
+	*revert = found;
+	return US_OK;
+}
