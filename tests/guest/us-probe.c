@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Single looks at the processor from a program's point of view. Prints one line,
+ * exits 0; a fault of the instruction is printed as the signal's name.
+ *
+ *	us-probe tsc			time stamp counter
+ *	us-probe cpuid LEAF [SUBLEAF]	EAX EBX ECX EDX in hex
+ *	us-probe vmmcall		VMMCALL at CPL 3
+ *	us-probe doorbell		OUT to the doorbell without ioperm(2)
+ *	us-probe pause			sleeps in pause(2); "1" on each SIGUSR1
+ */
+#include <cpuid.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static sigjmp_buf fault_return;
+
+static void on_fault(int signal_number)
+{
+	siglongjmp(fault_return, signal_number);
+}
+
+/* Returns the signal that @probe raised, 0 if none. */
+static int probe(void (*instruction)(void))
+{
+	int signal_number;
+
+	signal(SIGILL, on_fault);
+	signal(SIGSEGV, on_fault);
+	signal_number = sigsetjmp(fault_return, 1);
+	if (!signal_number)
+		instruction();
+	return signal_number;
+}
+
+static void do_vmmcall(void)
+{
+	unsigned long rax = US_CALL_MAGIC;
+
+	asm volatile("vmmcall" : "+a"(rax) : "b"(0ul), "c"(1ul) : "memory");
+}
+
+static void do_doorbell(void)
+{
+	unsigned long rax = US_CALL_MAGIC;
+
+	asm volatile("out %%eax, %%dx"
+		     : "+a"(rax) : "b"(0ul), "c"(1ul), "d"(US_DOORBELL_PORT)
+		     : "memory");
+}
+
+static int print_probe(void (*instruction)(void))
+{
+	int signal_number = probe(instruction);
+
+	puts(signal_number ? sigabbrev_np(signal_number) : "none");
+	return 0;
+}
+
+static void on_usr1(int signal_number)
+{
+	(void)signal_number;
+}
+
+static _Noreturn void sleep_in_pause(void)
+{
+	struct sigaction action = { .sa_handler = on_usr1 };
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (;;) {
+		/* The raw call: a C library may make pause() of another one. */
+		syscall(SYS_pause);
+		puts("1");
+		fflush(stdout);
+	}
+}
+
+static int print_cpuid(u32 leaf, u32 subleaf)
+{
+	u32 a, b, c, d;
+
+	__cpuid_count(leaf, subleaf, a, b, c, d);
+	printf("%08x %08x %08x %08x\n", a, b, c, d);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "tsc"))
+		return printf("%llu\n", __builtin_ia32_rdtsc()) < 0;
+	if (!strcmp(what, "cpuid") && argc > 2)
+		return print_cpuid(strtoul(argv[2], NULL, 16),
+				   argc > 3 ? strtoul(argv[3], NULL, 16) : 0);
+	if (!strcmp(what, "vmmcall"))
+		return print_probe(do_vmmcall);
+	if (!strcmp(what, "doorbell"))
+		return print_probe(do_doorbell);
+	if (!strcmp(what, "pause"))
+		sleep_in_pause();
+	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|pause\n", stderr);
+	return 2;
+}

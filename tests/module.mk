@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests on emulated machines, the demonstration and the benchmarks. What they need
+# of one kernel lies in $(OUT)/guest/RELEASE; those rules exist only in the
+# recursive call that knows RELEASE (as KREL), after build/run/fetch-kernel.
+include $(wildcard tests/*/module.mk)
+
+## make run        boot a server under Underseal in QEMU, to a prompt (SMP= MEM= KERNEL=)
+## make demo       show the main job, unattended, in plain sentences
+## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
+## make bench      measure boot time, exits, stops, memory and code size
+GUEST := $(OUT)/guest
+GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring)
+
+$(GUEST)/us-%: $(OBJ)/host/tests/guest/us-%.o $(OBJ)/host/common/errors.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $^
+
+$(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
+		$(GUEST_PROGRAMS) $(OUT)/underseal-guest
+	$(Q)build/run/make-initramfs $@ $(filter-out $<,$^)
+
+$(GUEST)/grub.efi: build/run/make-grub tests/module.mk
+	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent"
+
+# A key that no image trusts.
+$(GUEST)/stranger.key:
+	@mkdir -p $(@D)
+	$(Q)minisign -G -W -f -p $(GUEST)/stranger.pub -s $@ > /dev/null
+
+ifdef KREL
+K := $(OUT)/kernels/$(KREL)
+G := $(GUEST)/$(KREL)
+KBUILD = +$(Q)env -u MAKEFLAGS $(MAKE) -s -C $(K)/headers
+
+PATCHES := version pause cmdline
+generation_version := 1
+generation_pause := 2
+generation_cmdline := 3
+TEST_KEY := $(OUT)/keys/test.key
+UNDERSEAL := $(OUT)/underseal
+
+# kbuild writes beside its sources: it gets copies.
+$(G)/us_attack.ko: $(wildcard tests/guest/module/*) common/abi.h $(K)/version
+	@mkdir -p $(G)/module
+	$(Q)cp $(wildcard tests/guest/module/*) $(G)/module/
+	$(KBUILD) M=$(abspath $(G)/module) COMMON=$(abspath common) modules \
+		> $(G)/module.log 2>&1 || { cat $(G)/module.log; exit 1; }
+	$(Q)objcopy --strip-debug $(G)/module/us_attack.ko $@
+
+$(G)/patch/.built: $(wildcard tests/guest/patch/*) $(K)/version
+	@mkdir -p $(@D)
+	$(Q)cp $(wildcard tests/guest/patch/*) $(@D)
+	$(KBUILD) M=$(abspath $(@D)) $(PATCHES:=.o)
+	$(Q)touch $@
+$(PATCHES:%=$(G)/patch/%.o): $(G)/patch/.built ;
+
+$(G)/baseline.ubase: $(K)/version $(UNDERSEAL)
+	@mkdir -p $(@D)
+	@echo "Making the baseline of $(KREL)"
+	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux -o $@
+
+$(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
+		$(UNDERSEAL)
+	$(Q)$(UNDERSEAL) bundle $< --baseline $(G)/baseline.ubase \
+		--system-map $(K)/System.map --generation $(generation_$*) \
+		--name $* -o $@
+
+$(PATCHES:%=$(G)/%.revert): $(G)/%.revert: $(G)/%.upatch
+	$(Q)$(UNDERSEAL) authorize-revert $< -o $@
+
+SIGNED := $(G)/baseline.ubase $(PATCHES:%=$(G)/%.upatch) $(PATCHES:%=$(G)/%.revert)
+$(SIGNED:=.minisig): %.minisig: % $(TEST_KEY) $(UNDERSEAL)
+	$(Q)$(UNDERSEAL) sign $< --key $(TEST_KEY) > /dev/null
+
+# Every kind of input that has to be refused; see tests/system/bad_inputs.py.
+$(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
+		$(GUEST)/stranger.key
+	$(Q)python3 tests/system/bad_inputs.py $(G) $(@D) $(TEST_KEY) \
+		$(GUEST)/stranger.key
+	$(Q)touch $@
+
+$(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
+	$(Q)rm -rf $(G)/data && mkdir $(G)/data
+	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
+	$(Q)rm -f $@
+	$(Q)mke2fs -q -t ext4 -d $(G)/data -L data $@ \
+		$$(($$(du -sm $(G)/data | cut -f1) + 16))M
+	$(Q)rm -rf $(G)/data
+
+GUEST_READY := $(G)/data.img $(GUEST)/initramfs.img $(GUEST)/grub.efi
+
+do-run: all $(GUEST_READY)
+	$(Q)build/run/run-server $(KREL)
+do-demo: all $(GUEST_READY)
+	$(Q)python3 tests/system/demo.py $(KREL)
+do-test: all $(GUEST_READY)
+	$(Q)python3 tests/system/run_tests.py $(KREL)
+do-bench: all $(GUEST_READY)
+	$(Q)python3 tests/system/bench.py $(KREL)
+.PHONY: do-run do-demo do-test do-bench
+endif
+
+run demo bench:
+	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
+		$(MAKE) --no-print-directory KREL=$$release do-$@
+
+# The unit tests' count is added to the system tests' by run_tests.py.
+test:
+	$(Q)mkdir -p $(OUT)
+	$(Q)$(MAKE) --no-print-directory unit 2>&1 | tee $(OUT)/unit.log; \
+		echo $${PIPESTATUS[0]} > $(OUT)/unit.status
+	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
+		$(MAKE) --no-print-directory KREL=$$release do-test
+test: SHELL := /bin/bash
+
+PHONY += run demo test bench
