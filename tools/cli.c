@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+bool cli_json;
+
+static struct {
+	enum us_error code;
+	char detail[1024];
+} failure;
+
+static void set_failure(enum us_error code, const char *format, va_list args)
+{
+	failure.code = code;
+	vsnprintf(failure.detail, sizeof(failure.detail), format, args);
+}
+
+enum us_error fail(enum us_error code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_failure(code, format, args);
+	va_end(args);
+	return code;
+}
+
+error_t usage_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_failure(US_E_USAGE, format, args);
+	va_end(args);
+	return EINVAL;
+}
+
+enum us_error fail_code(void)
+{
+	return failure.code;
+}
+
+const char *fail_detail(void)
+{
+	return failure.detail;
+}
+
+void fail_print(void)
+{
+	const char *name = us_error_name(failure.code);
+	const char *text = us_error_text(failure.code);
+
+	if (cli_json) {
+		print_json(json_pack("{s:{s:i, s:s, s:s, s:o}}", "error",
+				     "code", (int)failure.code, "name", name,
+				     "message", text, "detail",
+				     json_name(failure.detail,
+					       sizeof(failure.detail))));
+		return;
+	}
+	fprintf(stderr, "underseal: %s (%u): %s\n", name,
+		(unsigned int)failure.code, text);
+	if (failure.detail[0])
+		fprintf(stderr, "underseal: %s\n", failure.detail);
+}
+
+static void vmessage(const char *prefix, const char *format, va_list args)
+{
+	fputs(prefix, stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	if (cli_json || !isatty(STDERR_FILENO))
+		return;
+	va_start(args, format);
+	vmessage("", format, args);
+	va_end(args);
+}
+
+void warning(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vmessage("underseal: warning: ", format, args);
+	va_end(args);
+}
+
+void print_json(json_t *object)
+{
+	if (cli_json && object) {
+		json_dumpf(object, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(object);
+}
+
+bool parse_number(const char *text, u64 min, u64 max, u64 *out)
+{
+	char *end;
+	u64 value;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (errno || *end || value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+const char *hex(const u8 *bytes, size_t len)
+{
+	static char ring[4][129];
+	static unsigned int next;
+	char *out = ring[next++ % 4];
+	size_t i;
+
+	if (len > 64)
+		len = 64;
+	for (i = 0; i < len; i++)
+		sprintf(out + 2 * i, "%02x", bytes[i]);
+	out[2 * len] = 0;
+	return out;
+}
+
+json_t *json_hex(const u8 *bytes, size_t len)
+{
+	return json_string(hex(bytes, len));
+}
+
+json_t *json_name(const char *name, size_t size)
+{
+	size_t len = strnlen(name, size);
+	json_t *string = json_stringn(name, len);
+	char *copy;
+	size_t i;
+
+	if (string)
+		return string;
+	copy = strndup(name, len);
+	if (!copy)
+		return NULL;
+	for (i = 0; i < len; i++)
+		if (!isprint((unsigned char)copy[i]))
+			copy[i] = '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
+}
+
+/* --json is accepted by every command through this child parser. */
+static const struct argp_option common_options[] = {
+	{ "json", 'j', NULL, 0, "print results and errors as JSON", -1 },
+	{ 0 }
+};
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	(void)state;
+	if (key != 'j')
+		return ARGP_ERR_UNKNOWN;
+	cli_json = true;
+	return 0;
+}
+
+static const struct argp common_argp = {
+	.options = common_options, .parser = parse_common,
+};
+
+enum us_error parse_options(const struct argp *argp, int argc, char **argv,
+			    void *input)
+{
+	const struct argp_child children[] = {
+		{ argp, 0, NULL, 0 }, { &common_argp, 0, NULL, 0 }, { 0 }
+	};
+	const struct argp whole = {
+		.children = children, .args_doc = argp->args_doc,
+		.doc = argp->doc,
+	};
+
+	failure.code = US_OK;
+	failure.detail[0] = 0;
+	/* The parent has no parser: argp hands @input to the first child. */
+	if (!argp_parse(&whole, argc, argv, ARGP_NO_ERRS, NULL, input))
+		return US_OK;
+	if (failure.code == US_OK)
+		fail(US_E_USAGE, "an option is not known or lacks its value; "
+		     "see '%s --help'", argv[0]);
+	return US_E_USAGE;
+}
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+	(void)state;
+	fprintf(stream, "underseal %s\n", US_VERSION_STRING);
+}
+
+void (*argp_program_version_hook)(FILE *, struct argp_state *) = print_version;
+
+static void print_help(FILE *stream)
+{
+	const struct command *command;
+
+	fputs("Usage: underseal COMMAND [OPTION...]\n"
+	      "Patch the kernel of a running server from underneath it.\n\n",
+	      stream);
+	for (command = commands; command->name; command++)
+		fprintf(stream, "  %-12s %s\n", command->name,
+			command->summary);
+	fputs("\nEvery command takes --help and --json. Exit status: 0 done, "
+	      "1 refused or failed,\n2 command line not understood.\n", stream);
+}
+
+static const struct command *find_command(const char *name)
+{
+	const struct command *command;
+
+	for (command = commands; command->name; command++)
+		if (!strcmp(command->name, name))
+			return command;
+	return NULL;
+}
+
+static enum us_error run_command(int argc, char **argv)
+{
+	const struct command *command = find_command(argv[1]);
+	char name[64];
+
+	if (!command)
+		return fail(US_E_USAGE, "'%s' is no command; see 'underseal "
+			    "--help'", argv[1]);
+	snprintf(name, sizeof(name), "underseal %s", command->name);
+	argv[1] = name;
+	return command->run(argc - 1, argv + 1);
+}
+
+/* --json has to be known before the options are parsed, for usage errors. */
+static void find_json_option(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "-j"))
+			cli_json = true;
+}
+
+int cli_main(int argc, char **argv)
+{
+	enum us_error error;
+
+	find_json_option(argc, argv);
+	if (argc >= 2 && !strcmp(argv[1], "--version")) {
+		print_version(stdout, NULL);
+		return 0;
+	}
+	if (argc >= 2 && (!strcmp(argv[1], "--help") ||
+			  !strcmp(argv[1], "-?"))) {
+		print_help(stdout);
+		return 0;
+	}
+	if (argc < 2)
+		error = fail(US_E_USAGE, "no command; see 'underseal --help'");
+	else
+		error = run_command(argc, argv);
+	if (error == US_OK && fflush(stdout))
+		error = fail(US_E_FILE_WRITE, "standard output: %s",
+			     strerror(errno));
+	if (error == US_OK)
+		return 0;
+	fail_print();
+	return error == US_E_USAGE ? EXIT_USAGE : EXIT_REFUSED;
+}

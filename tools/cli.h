@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every subcommand shares: options common to all, one way to fail, one way
+ * to print. The tools are single-threaded; the state below is the process's.
+ */
+#ifndef UNDERSEAL_CLI_H
+#define UNDERSEAL_CLI_H
+
+#include <argp.h>
+#include <jansson.h>
+
+#include "errors.h"
+#include "types.h"
+#include "version.h"
+
+#define EXIT_REFUSED	1	/* refused or failed */
+#define EXIT_USAGE	2	/* the command line is not understood */
+
+struct command {
+	const char *name;
+	const char *summary;	/* one line for `underseal --help` */
+	/* argv[0] is "underseal NAME". US_OK, or what fail() returned. */
+	enum us_error (*run)(int argc, char **argv);
+};
+
+/* The program's commands, ended by a NULL name; each program defines its own. */
+extern const struct command commands[];
+
+/* --json was given: results and errors are one JSON object on stdout. */
+extern bool cli_json;
+
+/* Runs the command that argv names; returns the process's exit status. */
+int cli_main(int argc, char **argv);
+
+/*
+ * Record why the command fails and return @code, so that callers can write
+ * `return fail(...)`. @format gives the specifics (file, address, symbol); the
+ * general sentence comes from the error table. A later call replaces an earlier.
+ */
+enum us_error fail(enum us_error code, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* What fail() recorded last: its code and its specifics ("" when none). */
+enum us_error fail_code(void);
+const char *fail_detail(void);
+
+/* Print what fail() recorded: the line on stderr, or the object with --json. */
+void fail_print(void);
+
+/* A progress note on stderr; only when stderr is a terminal and not --json. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A warning on stderr, always. */
+void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print @object with --json, and release it in any case. */
+void print_json(json_t *object);
+
+/*
+ * Parse options with @argp's parser into @input. --json and the standard options
+ * are taken care of. US_OK or US_E_USAGE; --help and --version end the program.
+ */
+enum us_error parse_options(const struct argp *argp, int argc, char **argv,
+			    void *input);
+
+/* For use inside an argp parser: record a usage error and return EINVAL. */
+error_t usage_error(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* Decimal or 0x number in [@min, @max] into *@out; false when @text is none. */
+bool parse_number(const char *text, u64 min, u64 max, u64 *out);
+
+/* @len bytes as lower-case hex in a static ring of buffers (4 deep, 64 bytes). */
+const char *hex(const u8 *bytes, size_t len);
+
+/* The same as a JSON string. */
+json_t *json_hex(const u8 *bytes, size_t len);
+
+/* A JSON string of a fixed-size name that may lack its NUL; what is not UTF-8
+ * becomes '?'. */
+json_t *json_name(const char *name, size_t size);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "kernel_relocs.h"
+
+static unsigned int width(u8 type)
+{
+	return type == US_TEXT_ADD64 ? 8 : 4;
+}
+
+enum us_error relocs_add(const struct kernel_image *image,
+			 struct reloc_list *list, u64 address,
+			 enum us_text_reloc_type type)
+{
+	struct us_text_reloc *entry, *grown;
+	u64 offset = address - image->text;
+
+	if (!image_in_text(image, address, width(type)))
+		return fail(US_E_ELF_FORMAT, "%s: relocation at %#llx runs "
+			    "past the text", image->path,
+			    (unsigned long long)address);
+	/* Grow at each power of two. */
+	if (!(list->count & (list->count - 1))) {
+		grown = reallocarray(list->list, list->count ?
+				     list->count * 2 : 1, sizeof(*grown));
+		if (!grown)
+			return fail(US_E_NO_MEMORY, "relocations");
+		list->list = grown;
+	}
+	entry = &list->list[list->count++];
+	*entry = (struct us_text_reloc){ .offset = offset, .type = type };
+	if (type == US_TEXT_ADD64)
+		entry->value = read_u64(image->text_bytes + offset);
+	else
+		entry->value = read_u32(image->text_bytes + offset);
+	return US_OK;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+	const struct us_text_reloc *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+enum us_error relocs_finish(const struct kernel_image *image,
+			    struct reloc_list *list)
+{
+	size_t i;
+
+	if (list->count)
+		qsort(list->list, list->count, sizeof(*list->list),
+		      compare_offsets);
+	for (i = 1; i < list->count; i++)
+		if (list->list[i - 1].offset + width(list->list[i - 1].type) >
+		    list->list[i].offset)
+			return fail(US_E_ELF_FORMAT,
+				    "%s: two relocations overlap at %#llx",
+				    image->path, (unsigned long long)
+				    (image->text + list->list[i].offset));
+	return US_OK;
+}
+
+void relocs_free(struct reloc_list *list)
+{
+	free(list->list);
+	*list = (struct reloc_list){ 0 };
+}
+
+s64 relocs_difference(const struct reloc_list *a, const struct reloc_list *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->count && i < b->count; i++)
+		if (a->list[i].offset != b->list[i].offset ||
+		    a->list[i].type != b->list[i].type)
+			return a->list[i].offset < b->list[i].offset ?
+			       a->list[i].offset : b->list[i].offset;
+	if (i < a->count)
+		return a->list[i].offset;
+	return i < b->count ? (s64)b->list[i].offset : -1;
+}
+
+/*
+ * Per-CPU variables are linked at 0 and do not move with the kernel. The linker
+ * script puts a few names into their section that stand for places in the image.
+ */
+static bool is_percpu(const struct kernel_image *image,
+		      const struct image_symbol *symbol)
+{
+	return image->percpu_section != SHN_UNDEF &&
+	       symbol->shndx == image->percpu_section &&
+	       strcmp(symbol->name, "__init_begin") &&
+	       strcmp(symbol->name, "__per_cpu_load") &&
+	       strncmp(symbol->name, "init_per_cpu_", 13);
+}
+
+/*
+ * An absolute symbol is a number and stays, unless the linker script made it from
+ * addresses of the image: then its value lies there.
+ */
+static bool absolute_moves(const struct kernel_image *image,
+			   const struct image_symbol *symbol)
+{
+	u64 end;
+
+	return image_find(image, "_end", &end) &&
+	       symbol->value >= image->text && symbol->value <= end;
+}
+
+static enum us_error add_one(const struct kernel_image *image,
+			     const Elf64_Rela *rela, struct reloc_list *out)
+{
+	const struct image_symbol *symbol;
+	u32 type = ELF64_R_TYPE(rela->r_info);
+	bool percpu;
+
+	if (ELF64_R_SYM(rela->r_info) >= image->symbol_count)
+		return fail(US_E_ELF_FORMAT, "%s: bad relocation",
+			    image->path);
+	symbol = &image->symbols[ELF64_R_SYM(rela->r_info)];
+	percpu = is_percpu(image, symbol);
+	if (type == R_X86_64_NONE || symbol->shndx == SHN_UNDEF)
+		return US_OK;
+	switch (type) {
+	case R_X86_64_PC32:
+	case R_X86_64_PLT32:
+		/* The code moves, the per-CPU offset does not. */
+		if (percpu)
+			return relocs_add(image, out, rela->r_offset,
+					  US_TEXT_SUB32);
+		return US_OK;
+	case R_X86_64_64:
+	case R_X86_64_32:
+	case R_X86_64_32S:
+		if (percpu || (symbol->shndx == SHN_ABS &&
+			       !absolute_moves(image, symbol)))
+			return US_OK;
+		return relocs_add(image, out, rela->r_offset,
+				  type == R_X86_64_64 ? US_TEXT_ADD64 :
+				  US_TEXT_ADD32);
+	}
+	return fail(US_E_ELF_FORMAT, "%s: relocation type %u at %#llx",
+		    image->path, type, (unsigned long long)rela->r_offset);
+}
+
+/* Does the relocation section apply to a section that holds text? */
+static bool applies_to_text(const struct kernel_image *image,
+			    const struct image_section *section)
+{
+	const GElf_Shdr *target;
+
+	if (section->header.sh_type != SHT_RELA ||
+	    section->header.sh_info >= image->section_count ||
+	    section->header.sh_entsize != sizeof(Elf64_Rela))
+		return false;
+	target = &image->sections[section->header.sh_info].header;
+	return target->sh_flags & SHF_ALLOC &&
+	       spans_overlap(target->sh_addr, target->sh_size, image->text,
+			     image->text_len);
+}
+
+enum us_error relocs_from_vmlinux(const struct kernel_image *image,
+				  struct reloc_list *out)
+{
+	const struct image_section *section;
+	const Elf64_Rela *rela;
+	enum us_error error = US_OK;
+	bool found = false;
+	size_t i, j;
+
+	*out = (struct reloc_list){ 0 };
+	for (i = 1; i < image->section_count && !error; i++) {
+		section = &image->sections[i];
+		if (!applies_to_text(image, section))
+			continue;
+		found = true;
+		rela = (const void *)section->data;
+		for (j = 0; j < section->header.sh_size / sizeof(*rela) &&
+			    !error; j++)
+			error = add_one(image, &rela[j], out);
+	}
+	if (!error && !found)
+		error = fail(US_E_ELF_NO_RELOCATIONS,
+			     "%s: give the bootable image of the same build "
+			     "with --image", image->path);
+	if (!error)
+		error = relocs_finish(image, out);
+	if (error)
+		relocs_free(out);
+	return error;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sodium.h>
+#include <stdio.h>
+
+#include "report.h"
+
+static const char *const site_kind_names[US_SITE_KINDS] = {
+	[US_SITE_ALTERNATIVE] = "alternative",
+	[US_SITE_PARAVIRT] = "paravirt",
+	[US_SITE_RETPOLINE] = "retpoline",
+	[US_SITE_RETURN] = "return",
+	[US_SITE_SMP_LOCK] = "smp_lock",
+	[US_SITE_FTRACE] = "ftrace",
+	[US_SITE_JUMP_LABEL] = "jump_label",
+	[US_SITE_STATIC_CALL] = "static_call",
+	[US_SITE_OTHER] = "other",
+};
+
+static const char *const fact_names[US_FACT_COUNT] = {
+	[US_FACT_LINK_BASE] = "link_base",
+	[US_FACT_ENTRY_SYSCALL] = "entry_syscall",
+	[US_FACT_BUILD_ID_NOTE] = "build_id_note",
+	[US_FACT_IMAGE_END] = "image_end",
+	[US_FACT_LEVEL2_KERNEL_PGT] = "level2_kernel_pgt",
+	[US_FACT_INIT_TOP_PGT] = "init_top_pgt",
+	[US_FACT_INIT_TASK] = "init_task",
+	[US_FACT_PER_CPU_OFFSET] = "per_cpu_offset",
+	[US_FACT_NR_CPU_IDS] = "nr_cpu_ids",
+	[US_FACT_PERCPU_CURRENT_TASK] = "percpu_current_task",
+	[US_FACT_PERCPU_HARDIRQ_STACK] = "percpu_hardirq_stack",
+	[US_FACT_TASK_TASKS] = "task_tasks",
+	[US_FACT_TASK_THREAD_NODE] = "task_thread_node",
+	[US_FACT_TASK_SIGNAL] = "task_signal",
+	[US_FACT_TASK_STACK] = "task_stack",
+	[US_FACT_TASK_THREAD_SP] = "task_thread_sp",
+	[US_FACT_TASK_COMM] = "task_comm",
+	[US_FACT_TASK_PID] = "task_pid",
+	[US_FACT_SIGNAL_THREAD_HEAD] = "signal_thread_head",
+	[US_FACT_THREAD_SIZE] = "thread_size",
+	[US_FACT_IRQ_STACK_SIZE] = "irq_stack_size",
+};
+
+const char *site_kind_name(unsigned int kind)
+{
+	return kind < US_SITE_KINDS ? site_kind_names[kind] : "unknown";
+}
+
+void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE])
+{
+	crypto_generichash(id, US_DIGEST_SIZE, data, len, NULL, 0);
+}
+
+enum us_error check_bundle(const char *path, const void *data, u64 len,
+			   struct us_bundle *bundle)
+{
+	enum us_error error = us_bundle_parse(data, len, bundle);
+
+	return error ? fail(error, "%s", path) : US_OK;
+}
+
+static enum us_error check_blocks(const struct us_baseline_head *head,
+				  const u8 *data, u32 *index)
+{
+	enum us_error error = US_OK;
+	struct us_block block;
+	u32 i;
+
+	for (i = 0; i < head->header->blocks && !error; i++) {
+		*index = i;
+		error = us_baseline_parse_block(head, i, data +
+						head->blocks[i].file_offset,
+						head->blocks[i].len, &block);
+	}
+	return error;
+}
+
+enum us_error check_baseline(const char *path, const void *data, u64 len)
+{
+	const struct us_baseline_header *header = data;
+	struct us_baseline_head head;
+	enum us_error error;
+	u64 head_len = len;
+	u32 index = 0;
+
+	/* Bytes past the head are the blocks' matter. */
+	if (len >= sizeof(*header) && us_baseline_head_len(header) &&
+	    us_baseline_head_len(header) < len)
+		head_len = us_baseline_head_len(header);
+	error = us_baseline_parse_head(data, head_len, len, &head);
+	if (error)
+		return fail(error, "%s", path);
+	error = check_blocks(&head, data, &index);
+	return error ? fail(error, "%s: block %u", path, index) : US_OK;
+}
+
+static json_t *site_counts_json(const u32 *counts)
+{
+	json_t *sites = json_object();
+	unsigned int i;
+
+	for (i = 0; i < US_SITE_KINDS; i++)
+		json_object_set_new(sites, site_kind_names[i],
+				    json_integer(counts[i]));
+	return sites;
+}
+
+static json_t *facts_json(const u64 *facts)
+{
+	json_t *object = json_object();
+	unsigned int i;
+
+	/* Addresses do not fit a JSON integer; print all alike. */
+	for (i = 0; i < US_FACT_COUNT; i++)
+		json_object_set_new(object, fact_names[i],
+				    facts[i] == US_FACT_ABSENT ? json_null() :
+				    json_sprintf("%#llx", (unsigned long long)
+						 facts[i]));
+	return object;
+}
+
+json_t *baseline_json(const struct us_baseline_header *header)
+{
+	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:o, s:o}",
+			 "type", "baseline", "kernel",
+			 json_name(header->kernel, sizeof(header->kernel)),
+			 "build_id",
+			 json_hex(header->build_id, header->build_id_len),
+			 "bytes", (json_int_t)header->total_size,
+			 "text_bytes", (json_int_t)header->text_len,
+			 "blocks", (int)header->blocks,
+			 "runtime_sites", (int)header->runtime_sites,
+			 "sites", site_counts_json(header->site_counts),
+			 "facts", facts_json(header->facts));
+}
+
+void baseline_print(const struct us_baseline_header *header)
+{
+	unsigned int i;
+
+	printf("baseline of kernel %.*s\n", US_NAME_MAX, header->kernel);
+	printf("  build id       %s\n",
+	       hex(header->build_id, header->build_id_len));
+	printf("  size           %llu bytes, %llu of text in %u blocks\n",
+	       (unsigned long long)header->total_size,
+	       (unsigned long long)header->text_len, header->blocks);
+	printf("  runtime sites  %u\n", header->runtime_sites);
+	for (i = 0; i < US_SITE_KINDS; i++)
+		printf("  sites          %-12s %u\n", site_kind_names[i],
+		       header->site_counts[i]);
+	for (i = 0; i < US_FACT_COUNT; i++)
+		if (header->facts[i] != US_FACT_ABSENT)
+			printf("  fact           %-21s %#llx\n", fact_names[i],
+			       (unsigned long long)header->facts[i]);
+}
+
+static json_t *functions_json(const struct us_bundle *bundle)
+{
+	const struct us_bundle_function *function;
+	json_t *array = json_array();
+	u32 i;
+
+	for (i = 0; i < bundle->header->functions; i++) {
+		function = &bundle->functions[i];
+		json_array_append_new(array, json_pack(
+			"{s:s, s:I, s:I, s:I, s:I}",
+			"name", bundle->strings + function->name,
+			"image_offset", (json_int_t)function->image_offset,
+			"old_size", (json_int_t)function->old_size,
+			"arena_offset", (json_int_t)function->arena_offset,
+			"new_size", (json_int_t)function->new_size));
+	}
+	return array;
+}
+
+static json_t *hunks_json(const struct us_bundle *bundle)
+{
+	const struct us_bundle_hunk *hunk;
+	json_t *array = json_array();
+	u32 i;
+
+	for (i = 0; i < bundle->header->hunks; i++) {
+		hunk = &bundle->hunks[i];
+		json_array_append_new(array, json_pack(
+			"{s:I, s:o, s:o}",
+			"image_offset", (json_int_t)hunk->image_offset,
+			"expected", json_hex(hunk->expected, hunk->len),
+			"replacement", json_hex(hunk->replacement, hunk->len)));
+	}
+	return array;
+}
+
+json_t *bundle_json(const struct us_bundle *bundle, const void *data, u64 len)
+{
+	const struct us_bundle_header *header = bundle->header;
+	u8 id[US_DIGEST_SIZE];
+
+	bundle_id(data, len, id);
+	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, "
+			 "s:o}", "type", "bundle", "name",
+			 json_name(header->name, sizeof(header->name)),
+			 "description",
+			 json_name(header->description,
+				   sizeof(header->description)),
+			 "bundle_id", json_hex(id, sizeof(id)),
+			 "generation", (json_int_t)header->generation,
+			 "build_id",
+			 json_hex(header->build_id, header->build_id_len),
+			 "bytes", (json_int_t)header->total_size,
+			 "payload_bytes", (json_int_t)header->payload_bytes,
+			 "relocations", (json_int_t)header->relocs,
+			 "functions", functions_json(bundle),
+			 "hunks", hunks_json(bundle));
+}
+
+void bundle_print(const struct us_bundle *bundle, const void *data, u64 len)
+{
+	const struct us_bundle_header *header = bundle->header;
+	u8 id[US_DIGEST_SIZE];
+	u32 i;
+
+	bundle_id(data, len, id);
+	printf("bundle %s\n", header->name);
+	if (header->description[0])
+		printf("  description  %s\n", header->description);
+	printf("  bundle id    %s\n", hex(id, sizeof(id)));
+	printf("  generation   %llu\n", (unsigned long long)header->generation);
+	printf("  for build    %s\n",
+	       hex(header->build_id, header->build_id_len));
+	printf("  payload      %u bytes, %u relocations in all\n",
+	       header->payload_bytes, header->relocs);
+	for (i = 0; i < header->functions; i++)
+		printf("  function     %s at +%#x, %u bytes, now %u\n",
+		       bundle->strings + bundle->functions[i].name,
+		       bundle->functions[i].image_offset,
+		       bundle->functions[i].old_size,
+		       bundle->functions[i].new_size);
+	for (i = 0; i < header->hunks; i++)
+		printf("  change       +%#x: %s -> %s\n",
+		       bundle->hunks[i].image_offset,
+		       hex(bundle->hunks[i].expected, bundle->hunks[i].len),
+		       hex(bundle->hunks[i].replacement,
+			   bundle->hunks[i].len));
+}
+
+json_t *revert_json(const struct us_revert *revert)
+{
+	return json_pack("{s:s, s:o, s:o, s:I}", "type", "revert", "bundle_id",
+			 json_hex(revert->bundle_id, US_DIGEST_SIZE),
+			 "build_id",
+			 json_hex(revert->build_id, revert->build_id_len),
+			 "generation", (json_int_t)revert->generation);
+}
+
+void revert_print(const struct us_revert *revert)
+{
+	printf("authorisation to revert\n");
+	printf("  bundle id    %s\n", hex(revert->bundle_id, US_DIGEST_SIZE));
+	printf("  generation   %llu\n", (unsigned long long)revert->generation);
+	printf("  for build    %s\n",
+	       hex(revert->build_id, revert->build_id_len));
+}

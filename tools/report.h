@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How files and answers are shown, for people and as JSON. */
+#ifndef UNDERSEAL_REPORT_H
+#define UNDERSEAL_REPORT_H
+
+#include "baseline.h"
+#include "bundle.h"
+#include "cli.h"
+
+/* Check a whole file; @path is for messages. Any error of the format's reader.
+ * @data must be 8-byte aligned and private. */
+enum us_error check_baseline(const char *path, const void *data, u64 len);
+enum us_error check_bundle(const char *path, const void *data, u64 len,
+			   struct us_bundle *bundle);
+
+json_t *baseline_json(const struct us_baseline_header *header);
+void baseline_print(const struct us_baseline_header *header);
+
+json_t *bundle_json(const struct us_bundle *bundle, const void *data, u64 len);
+void bundle_print(const struct us_bundle *bundle, const void *data, u64 len);
+
+json_t *revert_json(const struct us_revert *revert);
+void revert_print(const struct us_revert *revert);
+
+/* The bundle id: BLAKE2b-256 of the whole file. */
+void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE]);
+
+/* Name of an enum us_site_kind. */
+const char *site_kind_name(unsigned int kind);
+
+#endif
