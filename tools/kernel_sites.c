@@ -43,6 +43,9 @@ static enum us_error bad_site(const struct kernel_image *image,
 		    image->path, table, (unsigned long long)address);
 }
 
+/* What a length function answers for an entry that the kernel passes over. */
+#define NOT_A_SITE	(~0ull)
+
 /* A near CALL or JMP rel32, or Jcc rel32, with CS prefixes that pad it. */
 static u64 branch_length(const struct kernel_image *image, u64 address)
 {
@@ -80,12 +83,13 @@ static u64 jump_label_site(const struct kernel_image *image, u64 address)
 	return 0;
 }
 
-/* LOCK, or the DS prefix that stands for it on one CPU. */
+/* LOCK, or the DS prefix that stands for it on one CPU. The kernel looks at the
+ * byte too: where another prefix stands first it changes nothing. */
 static u64 lock_site(const struct kernel_image *image, u64 address)
 {
 	const u8 *at = image_bytes(image, address, 1);
 
-	return at && (*at == 0xf0 || *at == 0x3e) ? 1 : 0;
+	return at && (*at == 0xf0 || *at == 0x3e) ? 1 : NOT_A_SITE;
 }
 
 static u64 endbr_site(const struct kernel_image *image, u64 address)
@@ -124,7 +128,8 @@ static const struct relative_table {
 	const char *start, *end;
 	unsigned int entry_size;
 	u8 kind;
-	/* Bytes that the kernel rewrites there, 0 when the code is no such. */
+	/* Bytes that the kernel rewrites there, NOT_A_SITE, or 0 when no such
+	 * code is there. */
 	u64 (*length)(const struct kernel_image *image, u64 address);
 } relative_tables[] = {
 	{ "__retpoline_sites", "__retpoline_sites_end", 4,
@@ -183,6 +188,8 @@ static enum us_error collect_relative(const struct kernel_image *image,
 		if (!read_u32(bytes + at) || !image_in_text(image, site, 1))
 			continue;
 		site_len = table->length(image, site);
+		if (site_len == NOT_A_SITE)
+			continue;
 		if (!site_len)
 			return bad_site(image, table->start, site);
 		error = sites_add(image, out, site, site_len, table->kind);

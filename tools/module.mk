@@ -19,3 +19,11 @@ $(OUT)/underseal: $(TOOLS_OBJECTS)
 		-llz4 -llzma
 
 ALL += $(OUT)/underseal
+
+# Compares a dump of a kernel's text with a baseline; see tests/tools/live_text.py.
+CHECK_TEXT := $(call objects,host,tests/tools/check_text.c \
+	$(filter-out tools/cmd_inspect.c,$(TOOLS_BASE)) $(TOOLS_COMMON))
+
+$(OUT)/tests/check_text: $(CHECK_TEXT)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
