@@ -19,6 +19,9 @@
  * ("crashed"). RDTSC and LGDT are allowed (it loads FS from a table of its own).
  * SSE2 may be used, AVX may not.
  *
+ * At the entry point RDI holds the mailbox's address and RSP the stack's end as the
+ * System V ABI wants it at a function's entry (RSP + 8 is a multiple of 16).
+ *
  * Verbs: VMMCALL (AMD) or VMCALL (Intel; the mailbox says which) with RAX = verb
  * and arguments in RDI, RSI, RDX. RAX returns an enum us_error.
  * All other registers are kept.
