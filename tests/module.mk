@@ -11,7 +11,7 @@ include $(wildcard tests/*/module.mk)
 GUEST := $(OUT)/guest
 GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring)
 
-$(GUEST)/us-%: $(OBJ)/host/tests/guest/us-%.o $(OBJ)/host/common/errors.o
+$(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/errors.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static -o $@ $^
 
@@ -32,12 +32,17 @@ K := $(OUT)/kernels/$(KREL)
 G := $(GUEST)/$(KREL)
 KBUILD = +$(Q)env -u MAKEFLAGS $(MAKE) -s -C $(K)/headers
 
-PATCHES := version pause cmdline
+PATCHES := version pause cmdline busy later
 generation_version := 1
 generation_pause := 2
 generation_cmdline := 3
+generation_busy := 4
+generation_later := 5
 TEST_KEY := $(OUT)/keys/test.key
 UNDERSEAL := $(OUT)/underseal
+
+# Made together with its public half, see efi/module.mk.
+$(TEST_KEY): $(OUT)/keys/test.pub ;
 
 # kbuild writes beside its sources: it gets copies.
 $(G)/us_attack.ko: $(wildcard tests/guest/module/*) common/abi.h $(K)/version

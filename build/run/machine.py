@@ -27,6 +27,10 @@ class MachineError(Exception):
     """The machine did not do what every test takes for granted."""
 
 
+class CommandFailed(Exception):
+    """A command in the guest that has to succeed did not; the guest lives."""
+
+
 class Settings:
     """What the environment may choose: SMP=, MEM=, CPU=, ACCEL=."""
 
@@ -214,7 +218,7 @@ class Machine:
         text = output.decode(errors="replace").replace("\r\n", "\n")
         text = text.strip("\n")
         if check and status != 0:
-            raise MachineError(f"in the guest: {command}: {status}: {text}")
+            raise CommandFailed(f"in the guest: {command}: {status}: {text}")
         return status, text
 
     def run(self, command, timeout=COMMAND_TIMEOUT):

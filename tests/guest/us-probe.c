@@ -7,6 +7,7 @@
  *	us-probe cpuid LEAF [SUBLEAF]	EAX EBX ECX EDX in hex
  *	us-probe vmmcall		VMMCALL at CPL 3
  *	us-probe doorbell		OUT to the doorbell without ioperm(2)
+ *	us-probe ppid			getppid(2), by the raw call
  *	us-probe pause			sleeps in pause(2); "1" on each SIGUSR1
  */
 #include <cpuid.h>
@@ -104,8 +105,10 @@ int main(int argc, char **argv)
 		return print_probe(do_vmmcall);
 	if (!strcmp(what, "doorbell"))
 		return print_probe(do_doorbell);
+	if (!strcmp(what, "ppid"))
+		return printf("%ld\n", syscall(SYS_getppid)) < 0;
 	if (!strcmp(what, "pause"))
 		sleep_in_pause();
-	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|pause\n", stderr);
+	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|ppid|pause\n", stderr);
 	return 2;
 }

@@ -102,7 +102,7 @@ static void text_direct(const u64 *args)
 	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-/* A store over a page boundary, and one by a string instruction. */
+/* Sixteen bytes by a string instruction, as text_poke stores them. */
 static void text_string(const u64 *args)
 {
 	u8 *alias = map_writable(args[0]);
@@ -124,6 +124,20 @@ static void text_string(const u64 *args)
 	       memcmp(before, text, sizeof(before)) != 0, count);
 	if (memcmp(before, text, sizeof(before)))
 		memcpy(alias, before, sizeof(before));
+	vunmap((void *)((unsigned long)alias & PAGE_MASK));
+}
+
+/* Puts byte @args[1] at @args[0] for good. Answer: `was=BYTE`. */
+static void text_poke_byte(const u64 *args)
+{
+	u8 *alias = map_writable(args[0]);
+
+	if (!alias) {
+		answer("no mapping");
+		return;
+	}
+	answer("was=%u", *(u8 *)args[0]);
+	poke_u8(alias, args[1]);
 	vunmap((void *)((unsigned long)alias & PAGE_MASK));
 }
 
@@ -154,6 +168,7 @@ const struct command text_commands[] = {
 	{ "text_pte", 1, text_pte },
 	{ "text_direct", 1, text_direct },
 	{ "text_string", 1, text_string },
+	{ "text_poke", 2, text_poke_byte },
 	{ "physical", 1, text_physical },
 	{ "read", 2, text_read },
 	{ "mapping", 1, text_mapping },

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All tests on emulated machines.
+
+Usage: run_tests.py RELEASE [NAME]
+
+NAME picks one suite (smp1, smp2, smp4, loader, control-hangs, ...) or all
+checks with these words in their title. Settings: JOBS (machines at a time),
+LOAD_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL. The last line counts the unit
+tests too, when `make test` has just run them (build/out/unit.log).
+"""
+import concurrent.futures
+import os
+import re
+import sys
+import tempfile
+
+from harness import Report, Server, run_check, run_suite, title
+import control_checks
+import files
+import loader_checks
+import machine
+import server_checks
+
+LOGS = files.out("logs")
+
+
+def start_server(kernel, scratch, name, smp, loader="underseal.efi"):
+    def start():
+        esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
+                                  kernel, loader=loader)
+        server = Server(esp, kernel.data_image(),
+                        log=os.path.join(LOGS, f"{name}.log"),
+                        settings=machine.Settings(smp=smp))
+        server.kernel = kernel
+        try:
+            server.wait_ready()
+        except machine.MachineError as error:
+            tail = server.console()[-2000:]
+            server.close()
+            raise machine.MachineError(f"{error}\n{tail}") from None
+        return server
+
+    return start
+
+
+def loader_check(report, kernel, scratch, check):
+    case = loader_checks.Case(kernel, scratch, LOGS)
+    try:
+        run_check(report, "loader", check, case)
+    finally:
+        case.close()
+
+
+def jobs(report, kernel, scratch, only):
+    """Callables that may run at the same time, the longest first."""
+    work = []
+
+    def suite(name, checks, smp, **start):
+        work.append(lambda: run_suite(
+            report, name, checks,
+            start_server(kernel, scratch, name, smp, **start), only))
+
+    for smp in (4, 2, 1):
+        suite(f"smp{smp}", server_checks.CHECKS, smp)
+    for number, how in enumerate(control_checks.FAULT):
+        suite(f"control-{number + 1}", control_checks.checks(how), 2,
+              loader="underseal-test.efi")
+    for check in loader_checks.CHECKS:
+        if not only or only == "loader" or only in title(check):
+            work.append(lambda check=check: loader_check(
+                report, kernel, scratch, check))
+    return work
+
+
+def add_unit_tests(report):
+    """Adds what `make unit` counted on lines `N passed, N failed`."""
+    try:
+        with open(files.out("unit.log"), encoding="utf-8",
+                  errors="replace") as file:
+            text = file.read()
+        with open(files.out("unit.status"), encoding="ascii") as file:
+            status = int(file.read())
+    except (OSError, ValueError):
+        return
+    counts = re.findall(r"(?m)^(?:\w+: )?(\d+) passed, (\d+) failed"
+                        r"(?:, (\d+) skipped)?$", text)
+    for passed, failed, skipped in counts[-1:]:
+        report.passed += int(passed)
+        report.failed += int(failed)
+        report.skipped += int(skipped or 0)
+    if status and not any(int(failed) for _, failed, _ in counts[-1:]):
+        report.add("FAIL", "unit", f"make unit ended with status {status}")
+    if not counts:
+        report.add("FAIL", "unit", "make unit counted no tests")
+    os.unlink(files.out("unit.log"))
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__.strip())
+    kernel = files.Kernel(sys.argv[1])
+    only = sys.argv[2] if len(sys.argv) == 3 else None
+    report = Report()
+    at_a_time = int(os.environ.get("JOBS") or os.cpu_count() or 1)
+    os.makedirs(LOGS, exist_ok=True)
+    print(f"Kernel {kernel.release}; consoles in build/out/logs", flush=True)
+    with tempfile.TemporaryDirectory(prefix="underseal-") as scratch, \
+            concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
+        futures = [pool.submit(job)
+                   for job in jobs(report, kernel, scratch, only)]
+        for future in futures:
+            future.result()
+    if not only:
+        add_unit_tests(report)
+    print(report.summary(), flush=True)
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,471 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One server from boot to reboot: the checks that share a boot, in order."""
+import glob
+import os
+import re
+import time
+
+from harness import Skip, expect, expect_equal, needed
+
+SVM_BIT = 1 << 2            # CPUID 8000_0001 ECX
+LOAD_SECONDS = int(float(os.environ.get("LOAD_MINUTES") or "0.33") * 60)
+CALL_SECONDS = int(os.environ.get("CALL_SECONDS") or 20)
+
+
+def cpuid(server, leaf):
+    return [int(word, 16)
+            for word in server.run(f"us-probe cpuid {leaf:x}").split()]
+
+
+# Under the hypervisor ----------------------------------------------------
+
+@needed
+def boots(server):
+    """the kernel comes up under Underseal with all its CPUs"""
+    cpus = server.settings.smp
+    server.wait_console(rf"{cpus} CPUs? protected", timeout=1)
+    expect_equal(server.run("grep -c ^processor /proc/cpuinfo"), str(cpus),
+                 "CPUs in the guest")
+    words = cpuid(server, 0x40000000)
+    signature = b"".join(word.to_bytes(4, "little") for word in words[1:])
+    expect_equal(signature, b"UndersealHyp", "CPUID signature")
+    status = server.tool_ok("status")
+    expect_equal(status["vcpus"], cpus, "vCPUs")
+    expect_equal(status["sealed"], False, "sealed")
+    expect_equal(status["control"], "ok", "control domain")
+
+
+def svm_is_hidden(server):
+    """SVM is hidden: CPUID, MSRs and every instruction of it"""
+    expect(not cpuid(server, 0x80000001)[2] & SVM_BIT, "CPUID shows SVM")
+    expect_equal(cpuid(server, 0x8000000a), [0, 0, 0, 0], "CPUID 8000000A")
+    faults = server.attack_fields("svm")
+    expect_equal(faults, dict.fromkeys(faults, 1), "faulting instructions")
+    efer = server.attack_fields("rdmsr", 0xc0000080)
+    expect(not efer["value"] & 1 << 12, "EFER shows SVME")
+    wrote = server.attack_fields("wrmsr", 0xc0000080,
+                                 efer["value"] | 1 << 12)
+    expect(wrote["error"] != 0, "the guest can set EFER.SVME")
+    wrote = server.attack_fields("wrmsr", 0xc0010117, 0x1000)
+    expect(wrote["error"] != 0, "the guest can set VM_HSAVE_PA")
+
+
+def callers(server):
+    """only a privileged caller reaches the doorbell"""
+    expect_equal(server.run("us-probe vmmcall"), "ILL", "VMMCALL at CPL 3")
+    expect_equal(server.run("us-probe doorbell"), "SEGV",
+                 "OUT without ioperm")
+
+
+def raw_requests(server):
+    """malformed requests are refused, each with its error"""
+    wrong = [
+        ("CALL_MAGIC", "eax=1"),
+        ("GUEST_ADDRESS", "rbx=0"),
+        ("GUEST_ADDRESS", "rbx=0x4000000000000000"),
+        ("BAD_REQUEST", "magic=1"),
+        ("ABI_VERSION", "version=2"),
+        ("BAD_REQUEST", "op=99"),
+        ("BAD_REQUEST", "ticket=0"),
+        ("OUT_TOO_SMALL", "outlen=8"),
+        ("GUEST_ADDRESS", "out=0x800000000000"),
+        ("GUEST_ADDRESS", "op=2 in0=0x1000 len0=4096 in1=0x1000 len1=300"),
+        ("TOO_LARGE", "op=2 in0=@/bin/busybox len0=0x10000000 "
+                      "in1=@/bin/busybox len1=300"),
+        ("NOT_SEALED", "op=3 in0=@/data/version.upatch "
+                       "in1=@/data/version.upatch.minisig"),
+    ]
+    seen = [(server.ring(*fields.split())["rax"], fields)
+            for _, fields in wrong]
+    expect_equal(seen, wrong, "answers")
+
+
+# Sealing ------------------------------------------------------------------
+
+def bad_files(server, suffix):
+    """(wanted error, path in the guest) of each input made by bad_inputs.py"""
+    folder = os.path.join(server.kernel.guest, "bad")
+    paths = sorted(glob.glob(os.path.join(folder, "*" + suffix)))
+    expect(paths, f"no bad input {suffix}")
+    names = [os.path.basename(path) for path in paths]
+    return [(name.split("-")[0], "/data/bad/" + name) for name in names]
+
+
+def refuse_all(server, command, suffix):
+    wrong = []
+    for wanted, path in bad_files(server, suffix):
+        error, answer = server.tool(f"{command} {path}")
+        if error != wanted:
+            wrong.append(f"{os.path.basename(path)}: {error} {answer}")
+    expect(not wrong, "\n     ".join(wrong))
+
+
+def wrong_baselines(server):
+    """wrong baselines are refused and nothing is half sealed"""
+    refuse_all(server, "seal", ".ubase")
+    expect_equal(server.tool_ok("status")["sealed"], False, "sealed")
+    symbol = server.symbol("version_proc_show") + 20
+    expect_equal(server.attack_fields("text_alias", symbol)["changed"], 1,
+                 "a write to text that nobody sealed arrives")
+
+
+def altered_kernel(server):
+    """an altered kernel is refused with the first differing address"""
+    address = server.symbol("version_proc_show") + 5
+    before = server.attack_fields("text_poke", address, 0xcc)["was"]
+    error, answer = server.tool("seal /data/baseline.ubase")
+    server.attack("text_poke", address, before)
+    expect_equal(error, "KERNEL_TEXT", "seal")
+    expect(f"{address:x}" in str(answer), f"address {address:x}: {answer}")
+    expect_equal(server.tool_ok("status")["sealed"], False, "sealed")
+
+
+@needed
+def seals(server):
+    """the kernel is verified against its baseline and sealed"""
+    server.text_before_seal = server.text_bytes()
+    report = server.tool_ok("seal /data/baseline.ubase")
+    start, end = server.text_range()
+    expect_equal(int(report["text"]["address"], 16), start, "text address")
+    expect(report["bytes_exact"] > report["bytes_masked"] > 0,
+           f"bytes {report}")
+    expect_equal(int(report["slide"], 16), start - 0xffffffff81000000,
+                 "slide")
+    expect_equal(report["kernel"], server.kernel.release, "kernel")
+    expect_equal(server.tool_ok("status")["sealed"], True, "sealed")
+    error, _ = server.tool("seal /data/baseline.ubase")
+    expect_equal(error, "ALREADY_SEALED", "second seal")
+    server.sealed_text = server.text_bytes()
+    expect(server.sealed_text == server.text_before_seal,
+           "sealing changed the text")
+
+
+def expect_text(server, wanted, what):
+    now = server.text_bytes()
+    if now == wanted:
+        return
+    first = next(i for i, (a, b) in enumerate(zip(now, wanted)) if a != b)
+    raise AssertionError(f"{what}: text differs at _text+{first:#x}: "
+                         f"{now[first:first + 16].hex()}, expected "
+                         f"{wanted[first:first + 16].hex()}")
+
+
+# Patching -----------------------------------------------------------------
+
+OLD = "Patched by Underseal"
+
+
+def wrong_bundles(server):
+    """wrong bundles are refused and no byte of text changes"""
+    refuse_all(server, "apply", ".upatch")
+    error = server.ring("op=3", "in0=@/data/version.upatch")["rax"]
+    expect_equal(error, "SIG_MISSING", "no signature at all")
+    expect_equal(server.tool_ok("list")["patches"], [], "installed")
+    expect_text(server, server.sealed_text, "after refusals")
+
+
+@needed
+def applies(server):
+    """a signed patch is applied and takes effect"""
+    expect(OLD not in server.run("cat /proc/version"), "patched already")
+    receipt = server.tool_ok("apply /data/version.upatch")
+    expect(OLD in server.run("cat /proc/version"), "no effect")
+    expect_equal(receipt["name"], "version", "name")
+    expect_equal(receipt["functions"], 1, "functions")
+    expect(receipt["stop_ns"] > 0, "no stop was measured")
+    changed = sum(a != b for a, b in
+                  zip(server.text_bytes(), server.sealed_text))
+    expect(0 < changed <= receipt["bytes_written"],
+           f"{changed} bytes differ, {receipt['bytes_written']} written")
+    patches = server.tool_ok("list")["patches"]
+    expect_equal([patch["name"] for patch in patches], ["version"], "list")
+
+
+def old_generation(server):
+    """a bundle that is not newer is refused"""
+    error, _ = server.tool("apply /data/version.upatch")
+    expect_equal(error, "OLD_GENERATION", "again")
+
+
+def wrong_reverts(server):
+    """wrong revert authorisations are refused"""
+    before = server.text_bytes()
+    refuse_all(server, "revert", ".revert")
+    error, _ = server.tool("revert /data/cmdline.revert")
+    expect_equal(error, "PATCH_NOT_FOUND", "patch that is not installed")
+    expect_text(server, before, "after refusals")
+
+
+@needed
+def reverts(server):
+    """a signed revert restores every byte"""
+    server.tool_ok("revert /data/version.revert")
+    expect(OLD not in server.run("cat /proc/version"), "still patched")
+    expect_text(server, server.sealed_text, "after revert")
+    expect_equal(server.tool_ok("list")["patches"], [], "list")
+    error, _ = server.tool("revert /data/version.revert")
+    expect_equal(error, "PATCH_NOT_FOUND", "second revert")
+    error, _ = server.tool("apply /data/version.upatch")
+    expect_equal(error, "OLD_GENERATION", "replay after revert")
+
+
+def function_in_use(server):
+    """a function that is in use blocks its patch, and says who uses it"""
+    server.run("us-probe pause > /tmp/pause & sleep 0.5")
+    error, answer = server.tool("apply /data/pause.upatch --deadline 1500")
+    expect_equal(error, "FUNCTION_IN_USE", "apply")
+    expect("us-probe" in str(answer) or "pause" in str(answer),
+           f"nobody is named: {answer}")
+    expect_text(server, server.sealed_text, "after refusal")
+    server.run("killall us-probe; sleep 0.3; true")
+    receipt = server.tool_ok("apply /data/pause.upatch")
+    expect_equal(receipt["name"], "pause", "name")
+    server.run("us-probe pause > /tmp/pause & sleep 0.5; killall us-probe")
+    expect(int(server.run("wc -l < /tmp/pause")) > 1,
+           "pause() still sleeps")
+    server.tool_ok("revert /data/pause.revert")
+    expect_text(server, server.sealed_text, "after revert")
+
+
+# Attacks ------------------------------------------------------------------
+
+def text_attacks(server, cpus=None):
+    """writes to kernel text from inside the kernel are refused"""
+    refused = server.tool_ok("status")["writes_refused"]
+    address = server.symbol("version_proc_show") + 20
+    ways = ["text_alias", "text_wp", "text_pte", "text_direct",
+            "text_string"]
+    for way in ways:
+        fields = server.attack_fields(way, address)
+        expect_equal(fields["changed"], 0, f"{way}: changed")
+    counted = server.tool_ok("status")["writes_refused"] - refused
+    expect(counted >= len(ways), f"{counted} refusals counted")
+    expect_text(server, server.sealed_text, "after attacks")
+    log = server.run("underseal-guest log")
+    expect(f"{address:x}" in log, f"no log entry names {address:x}:\n{log}")
+
+
+def arena_attack(server):
+    """the patch arena cannot be written by the guest"""
+    status = server.tool_ok("status")
+    arena = int(status["arena"]["address"], 16)
+    before = server.physical(arena, 0x200000)
+    server.attack("hidden_write", arena, 0x200000)
+    expect(server.physical(arena, 0x200000) == before, "the arena changed")
+
+
+def hidden_range(server):
+    """[start, end) of the memory that the guest must not see"""
+    status = server.tool_ok("status")
+    start = int(status["arena"]["address"], 16) + 0x200000
+    for line in server.run("cat /proc/iomem").splitlines():
+        match = re.match(r"\s*([0-9a-f]+)-([0-9a-f]+) : Reserved", line)
+        if match:
+            low, high = (int(text, 16) for text in match.groups())
+            if low <= start <= high:
+                return start, high + 1
+    raise AssertionError(f"{start:#x} is not reserved in /proc/iomem")
+
+
+def hidden_memory(server):
+    """hidden memory reads as zeros or faults, and writes change nothing"""
+    start, end = hidden_range(server)
+    expect(end - start >= 1 << 20, f"only {end - start} bytes hidden")
+    expect(any(server.physical(start, 0x10000)), "nothing is there to hide")
+    fields = server.attack_fields("hidden_read", start, end - start)
+    expect_equal(fields["nonzero"], 0, "bytes seen")
+    expect(fields["read"] // 4096 + fields["faults"] ==
+           (end - start) // 4096, f"pages tried: {fields}")
+    server.attack("hidden_write", start, end - start)
+    server.attack("hidden_locked", start)
+    after = server.physical(start, end - start)
+    hit = [offset for offset in range(0x100, len(after), 0x1000)
+           if after[offset] == 0x5a]
+    expect(len(hit) * 16 < len(after) // 0x1000,
+           f"{len(hit)} pages took the write")
+    expect_equal(server.tool_ok("status")["control"], "ok", "control domain")
+
+
+def random_calls(server):
+    """random hypercalls from ring 0 and ring 3 harm nobody"""
+    fields = server.attack_fields("random_calls", CALL_SECONDS,
+                                  timeout=CALL_SECONDS * 4 + 120)
+    expect(fields["calls"] > 100 and fields["other"] > 10, str(fields))
+    server.run(f"us-ring fuzz {CALL_SECONDS} 1",
+               timeout=CALL_SECONDS * 4 + 120)
+    status = server.tool_ok("status")
+    expect_equal(status["control"], "ok", "control domain")
+    expect_equal(status["sealed"], True, "sealed")
+    expect_text(server, server.sealed_text, "after random calls")
+
+
+# Living on while sealed ----------------------------------------------------
+
+TRACING = "/sys/kernel/tracing"
+
+
+def ftrace(server):
+    """ftrace switches on and off while sealed, and traces"""
+    allowed = server.tool_ok("status")["writes_allowed"]
+    run = server.run
+    run(f"echo 'vfs_*' > {TRACING}/set_ftrace_filter")
+    for tracer in ("function", "function_graph"):
+        run(f"echo {tracer} > {TRACING}/current_tracer", timeout=300)
+        run("ls / > /dev/null; cat /proc/version")
+        expect("vfs_" in run(f"head -n 200 {TRACING}/trace"),
+               f"{tracer} saw nothing")
+        run(f"echo nop > {TRACING}/current_tracer", timeout=300)
+        run(f"echo > {TRACING}/trace")
+    run(f"echo > {TRACING}/set_ftrace_filter")
+    expect(server.tool_ok("status")["writes_allowed"] > allowed,
+           "no write was let through")
+    expect_text(server, server.sealed_text, "after tracing")
+
+
+def jump_labels(server):
+    """jump labels switch while sealed"""
+    allowed = server.tool_ok("status")["writes_allowed"]
+    switch = "/proc/sys/kernel/sched_schedstats"
+    events = f"{TRACING}/events/sched/sched_switch/enable"
+    for _ in range(3):
+        server.run(f"echo 1 > {switch}; echo 1 > {events}")
+        expect(server.text_bytes() != server.sealed_text,
+               "no jump label was switched")
+        server.run(f"echo 0 > {switch}; echo 0 > {events}")
+    expect_text(server, server.sealed_text, "after switching back")
+    expect(server.tool_ok("status")["writes_allowed"] > allowed,
+           "no write was let through")
+
+
+def patched_and_traced(server):
+    """a patched function is traced by its old site, and reverts cleanly"""
+    server.tool_ok("apply /data/cmdline.upatch")
+    expect_equal(server.run("cat /proc/cmdline"), "withheld", "/proc/cmdline")
+    server.run(f"echo cmdline_proc_show > {TRACING}/set_ftrace_filter && "
+               f"echo function > {TRACING}/current_tracer")
+    expect_equal(server.run("cat /proc/cmdline"), "withheld",
+                 "/proc/cmdline while traced")
+    trace = server.run(f"cat {TRACING}/trace")
+    server.run(f"echo nop > {TRACING}/current_tracer; "
+               f"echo > {TRACING}/set_ftrace_filter; echo > {TRACING}/trace")
+    expect("cmdline_proc_show" in trace, "the call was not traced")
+    server.tool_ok("revert /data/cmdline.revert")
+    expect("us.agent" in server.run("cat /proc/cmdline"), "not reverted")
+    expect_text(server, server.sealed_text, "after revert")
+
+
+def cpu_hotplug(server):
+    """CPUs go offline and online again, still protected"""
+    cpus = server.settings.smp
+    if cpus == 1:
+        raise Skip("one CPU")
+    address = server.symbol("version_proc_show") + 20
+    for _ in range(3):
+        for cpu in range(1, cpus):
+            online = f"/sys/devices/system/cpu/cpu{cpu}/online"
+            server.run(f"echo 0 > {online} && echo 1 > {online}")
+            mask = f"{1 << cpu:x}"
+            line = server.run(
+                f"taskset {mask} sh -c 'echo text_alias {address:#x} > "
+                "/sys/kernel/debug/us_attack'; "
+                "cat /sys/kernel/debug/us_attack")
+            expect("changed=0" in line, f"CPU {cpu}: {line}")
+    expect_equal(server.run("grep -c ^processor /proc/cpuinfo"), str(cpus),
+                 "CPUs online")
+    expect_text(server, server.sealed_text, "after hotplug")
+
+
+def patch_without_a_cpu(server):
+    """patching works while a CPU is offline"""
+    if server.settings.smp == 1:
+        raise Skip("one CPU")
+    online = "/sys/devices/system/cpu/cpu1/online"
+    server.run(f"echo 0 > {online}")
+    error, answer = server.tool("apply /data/later.upatch")
+    server.run(f"echo 1 > {online}")
+    expect_equal(error, "OK", str(answer))
+    expect("later" in server.run("cat /proc/filesystems"), "no effect")
+    server.tool_ok("revert /data/later.revert")
+    expect_text(server, server.sealed_text, "after revert")
+
+
+def interrupts(server):
+    """every CPU gets its timer interrupts and the clock keeps time"""
+    def counts():
+        line = server.run("grep LOC: /proc/interrupts")
+        return [int(word) for word in line.split()[1:1 + server.settings.smp]]
+
+    busy = " ".join(f"taskset {1 << cpu:x} timeout 4 sh -c 'while :; do :; "
+                    "done' &" for cpu in range(server.settings.smp))
+    before, start = counts(), time.monotonic()
+    uptime = float(server.run("cut -d' ' -f1 /proc/uptime"))
+    server.run(f"{busy} sleep 5", timeout=60)
+    passed = float(server.run("cut -d' ' -f1 /proc/uptime")) - uptime
+    host_passed = time.monotonic() - start
+    grown = [b - a for a, b in zip(before, counts())]
+    expect(all(count > 50 for count in grown), f"timer interrupts {grown}")
+    expect(abs(passed - host_passed) < 2,
+           f"{passed:.1f} s in the guest, {host_passed:.1f} s outside")
+
+
+def load(server):
+    """work and traffic run without a wrong byte or a lost interrupt"""
+    workers = server.settings.smp + 1
+    line = server.run(f"us-load {LOAD_SECONDS} {workers}",
+                      timeout=LOAD_SECONDS * 2 + 120)
+    expect("errors=0" in line, line)
+    expect_text(server, server.sealed_text, "after load")
+
+
+def patch_under_load(server):
+    """a patch is applied and reverted while the server works"""
+    server.run("us-load 15 3 > /tmp/load & sleep 1")
+    server.tool_ok("apply /data/busy.upatch --deadline 10000")
+    expect_equal(server.run("us-probe ppid"), "4242", "getppid()")
+    server.tool_ok("revert /data/busy.revert --deadline 10000")
+    server.run("wait; sleep 15")
+    expect("errors=0" in server.run("cat /tmp/load"),
+           server.run("cat /tmp/load"))
+    expect_text(server, server.sealed_text, "after revert")
+
+
+def clean_log(server):
+    """neither the kernel nor the hypervisor complained"""
+    expect_equal(server.kernel_trouble(), "", "kernel log")
+    status = server.tool_ok("status")
+    expect_equal(status["control"], "ok", "control domain")
+    expect_equal(status["sealed"], True, "sealed")
+
+
+def nmi(server):
+    """the guest's own NMIs reach it"""
+    before = server.run("grep NMI: /proc/interrupts").split()
+    server.run("echo l > /proc/sysrq-trigger; sleep 1")
+    server.qmp.command("inject-nmi")
+    after = server.run("sleep 1; grep NMI: /proc/interrupts").split()
+    cpus = range(1, 1 + server.settings.smp)
+    got = [int(after[i]) - int(before[i]) for i in cpus]
+    expect(sum(got) >= server.settings.smp, f"NMIs by CPU: {got}")
+
+
+def reboots(server):
+    """the guest reboots and comes up under Underseal again"""
+    server.attack_loaded = False
+    server.send("reboot -f")
+    server.wait_ready()
+    status = server.tool_ok("status")
+    expect_equal(status["sealed"], False, "sealed")
+    expect_equal(status["vcpus"], server.settings.smp, "vCPUs")
+    server.tool_ok("seal /data/baseline.ubase")
+    server.tool_ok("apply /data/version.upatch")
+    expect(OLD in server.run("cat /proc/version"), "no effect")
+
+
+CHECKS = [
+    boots, svm_is_hidden, callers, raw_requests, wrong_baselines,
+    altered_kernel, seals, wrong_bundles, applies, old_generation,
+    wrong_reverts, reverts, function_in_use, text_attacks, arena_attack,
+    hidden_memory, ftrace, jump_labels, patched_and_traced, cpu_hotplug,
+    interrupts, random_calls, load, patch_under_load, patch_without_a_cpu,
+    clean_log, nmi, reboots,
+]
