@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's exits, one function a kind. */
+#include "apic.h"
+#include "decode.h"
+#include "hypercall.h"
+#include "memory.h"
+#include "slat.h"
+#include "text_write.h"
+#include "vcpu.h"
+#include "version.h"
+
+#define CPUID_1_ECX_X2APIC	(1u << 21)
+#define CPUID_1_ECX_OSXSAVE	(1u << 27)
+#define CPUID_1_ECX_HYPERVISOR	(1u << 31)
+#define CPUID_7_ECX_OSPKE	(1u << 4)
+#define CPUID_80000001_ECX_SVM	(1u << 2)
+#define CPUID_80000001_ECX_SKINIT (1u << 12)
+
+#define EFER_GUEST_BITS	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | \
+			 1u << 13 | 1u << 14 | 1u << 15)
+
+#define MAX_HIDDEN_REPORTS 16
+
+static void own_leaf(u32 leaf, struct cpuid_regs *r)
+{
+	static const char signature[12] = US_CPUID_SIGNATURE;
+	const u32 *words = (const u32 *)signature;
+
+	*r = (struct cpuid_regs) { 0 };
+	if (leaf == US_CPUID_BASE) {
+		r->eax = US_CPUID_MAX;
+		r->ebx = words[0];
+		r->ecx = words[1];
+		r->edx = words[2];
+	} else if (leaf == US_CPUID_BASE + 1) {
+		r->eax = US_ABI_VERSION;
+		r->ebx = US_PRODUCT_VERSION;
+		r->ecx = hv.boot.cpus;
+	}
+}
+
+/* CPUID runs under the host's CR4; two bits mirror the guest's. */
+static void mend_leaf(const struct vcpu *vcpu, u32 leaf, struct cpuid_regs *r)
+{
+	struct guest_system system;
+
+	hv.ops->get_system(vcpu, &system);
+	switch (leaf) {
+	case 1:
+		r->ecx |= CPUID_1_ECX_HYPERVISOR;
+		r->ecx &= ~CPUID_1_ECX_OSXSAVE;
+		if (system.cr4 & CR4_OSXSAVE)
+			r->ecx |= CPUID_1_ECX_OSXSAVE;
+		/* At most 8 CPUs: nobody needs it, and xAPIC is what we trap. */
+		if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC))
+			r->ecx &= ~CPUID_1_ECX_X2APIC;
+		break;
+	case 7:
+		r->ecx &= ~CPUID_7_ECX_OSPKE;
+		if (system.cr4 & CR4_PKE)
+			r->ecx |= CPUID_7_ECX_OSPKE;
+		break;
+	case 0x80000001:
+		r->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_SKINIT);
+		break;
+	case 0x8000000a:	/* SVM features */
+	case 0x8000001f:	/* memory encryption: its bit is not in our SLAT */
+		*r = (struct cpuid_regs) { 0 };
+		break;
+	}
+}
+
+static void exit_cpuid(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u32 leaf = (u32)gpr[GPR_RAX], subleaf = (u32)gpr[GPR_RCX];
+	struct cpuid_regs r;
+
+	if (leaf >= US_CPUID_BASE && leaf < US_CPUID_BASE + 0x100) {
+		own_leaf(leaf, &r);
+	} else {
+		r = cpuid(leaf, subleaf);
+		mend_leaf(vcpu, leaf, &r);
+	}
+	gpr[GPR_RAX] = r.eax;
+	gpr[GPR_RBX] = r.ebx;
+	gpr[GPR_RCX] = r.ecx;
+	gpr[GPR_RDX] = r.edx;
+	vcpu->regs.rip = decode_skip(vcpu, 2);
+}
+
+static void exit_rdmsr(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	struct guest_system system;
+
+	/* Of the intercepted MSRs only EFER exists for the guest. */
+	if ((u32)gpr[GPR_RCX] != MSR_EFER) {
+		inject_gp(vcpu);
+		return;
+	}
+	hv.ops->get_system(vcpu, &system);
+	gpr[GPR_RAX] = (u32)system.efer;
+	gpr[GPR_RDX] = system.efer >> 32;
+	vcpu->regs.rip = decode_skip(vcpu, 2);
+}
+
+static bool write_efer(struct vcpu *vcpu, u64 value)
+{
+	struct guest_system system;
+
+	hv.ops->get_system(vcpu, &system);
+	if ((value & ~(u64)EFER_GUEST_BITS) ||
+	    ((system.cr0 & CR0_PG) && ((value ^ system.efer) & EFER_LME)))
+		return false;
+	/* LMA is the processor's to set. */
+	value = (value & ~(u64)EFER_LMA) | (system.efer & EFER_LMA);
+	hv.ops->set_efer(vcpu, value);
+	return true;
+}
+
+/* The APIC stays where it is and in the mode in which it is. */
+static bool write_apic_base(u64 value)
+{
+	u64 now = rdmsr(MSR_APIC_BASE);
+
+	if ((value ^ now) & ~(u64)APIC_BASE_ENABLE)
+		return false;
+	wrmsr(MSR_APIC_BASE, value);
+	return true;
+}
+
+static void exit_wrmsr(struct vcpu *vcpu)
+{
+	const u64 *gpr = vcpu->regs.gpr;
+	u64 value = gpr[GPR_RDX] << 32 | (u32)gpr[GPR_RAX];
+	bool done = false;
+
+	switch ((u32)gpr[GPR_RCX]) {
+	case MSR_EFER: done = write_efer(vcpu, value); break;
+	case MSR_APIC_BASE: done = write_apic_base(value); break;
+	case MSR_X2APIC_BASE + 0x30:
+		apic_x2apic_icr(vcpu, value);
+		done = true;
+		break;
+	}
+	if (done)
+		vcpu->regs.rip = decode_skip(vcpu, 2);
+	else
+		inject_gp(vcpu);
+}
+
+static u32 port_in(u16 port, u8 size)
+{
+	u32 value = 0;
+
+	if (size == 1)
+		asm volatile("inb %w1, %b0" : "=a"(value) : "Nd"(port), "0"(0));
+	else if (size == 2)
+		asm volatile("inw %w1, %w0" : "=a"(value) : "Nd"(port), "0"(0));
+	else
+		asm volatile("inl %w1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static void port_out(u16 port, u8 size, u32 value)
+{
+	if (size == 1)
+		asm volatile("outb %b0, %w1" :: "a"(value), "Nd"(port));
+	else if (size == 2)
+		asm volatile("outw %w0, %w1" :: "a"(value), "Nd"(port));
+	else
+		asm volatile("outl %0, %w1" :: "a"(value), "Nd"(port));
+}
+
+#define CMOS_INDEX	0x70
+
+/* Ports 0x70 and 0x71, passed on; apic.h says what they are watched for. */
+static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
+{
+	static u8 cmos_index;
+	u64 *rax = &vcpu->regs.gpr[GPR_RAX];
+	u64 mask = exit->io.size == 4 ? ~0ull : (1ull << exit->io.size * 8) - 1;
+
+	if (exit->io.in) {
+		u64 value = port_in(exit->io.port, exit->io.size);
+
+		*rax = exit->io.size == 4 ? value : (*rax & ~mask) | value;
+	} else {
+		port_out(exit->io.port, exit->io.size, (u32)*rax);
+		if (exit->io.port == CMOS_INDEX) {
+			cmos_index = *rax & 0x7f;
+			if (exit->io.size > 1)
+				apic_cmos_write(cmos_index, *rax >> 8);
+		} else if (exit->io.port == CMOS_INDEX + 1) {
+			apic_cmos_write(cmos_index, (u8)*rax);
+		}
+	}
+	vcpu->regs.rip = exit->io.next_rip;
+}
+
+static void exit_io(struct cpu *cpu, struct vcpu *vcpu,
+		    const struct vmexit *exit)
+{
+	bool doorbell = exit->io.port + exit->io.size > US_DOORBELL_PORT &&
+		exit->io.port < US_DOORBELL_PORT + 4;
+
+	if (exit->io.string || (doorbell && (exit->io.in || exit->io.size != 4 ||
+	    exit->io.port != US_DOORBELL_PORT))) {
+		vcpu->exits[US_EXIT_IO]++;
+		inject_gp(vcpu);
+	} else if (doorbell) {
+		vcpu->exits[US_EXIT_DOORBELL]++;
+		hypercall(cpu, vcpu, exit->io.next_rip);
+	} else {
+		vcpu->exits[US_EXIT_IO]++;
+		exit_port(vcpu, exit);
+	}
+}
+
+/* Reads find zeros in the SLAT and do not exit; this is a write or a fetch. */
+static void hidden_access(struct vcpu *vcpu, const struct vmexit *exit)
+{
+	struct guest_system system;
+	struct store store;
+
+	hv.ops->get_system(vcpu, &system);
+	if (vcpu->hidden_reports++ < MAX_HIDDEN_REPORTS)
+		log_write(US_LOG_WARNING, vcpu->index,
+			  "%s hidden memory %lx refused, rip %lx",
+			  exit->slat.fetch ? "fetch from" : "write to",
+			  exit->slat.gpa, vcpu->regs.rip);
+	if (!exit->slat.table_walk && !exit->slat.fetch &&
+	    !decode_store(vcpu, &system, &store))
+		inject_write_fault(vcpu, store.gva, true, system.cpl == 3);
+	else
+		inject_gp(vcpu);
+}
+
+static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
+		      const struct vmexit *exit)
+{
+	u64 gpa = exit->slat.gpa;
+
+	if (!exit->slat.present) {
+		vcpu->exits[US_EXIT_MAP]++;
+		if (!slat_map_lazily(gpa))
+			inject_gp(vcpu);
+	} else if (ALIGN_DOWN(gpa, PAGE_SIZE) == APIC_DEFAULT_BASE) {
+		vcpu->exits[US_EXIT_APIC]++;
+		if (!apic_page_write(vcpu, gpa))
+			inject_gp(vcpu);
+	} else if (gpa_is_hidden(gpa)) {
+		vcpu->exits[US_EXIT_HIDDEN]++;
+		hidden_access(vcpu, exit);
+	} else {
+		vcpu->exits[US_EXIT_TEXT_WRITE]++;
+		text_write(cpu, vcpu, exit);
+	}
+}
+
+/* A triple fault is how some kernels reboot; do what the chipset would. */
+static void __attribute__((noreturn)) reset_machine(void)
+{
+	for (;;) {
+		outb(0xcf9, 0x02);
+		outb(0xcf9, 0x06);
+		outb(0x64, 0xfe);
+	}
+}
+
+void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
+{
+	struct guest_system system;
+
+	switch (exit->kind) {
+	case VMEXIT_CPUID:
+		vcpu->exits[US_EXIT_CPUID]++;
+		exit_cpuid(vcpu);
+		return;
+	case VMEXIT_RDMSR:
+	case VMEXIT_WRMSR:
+		vcpu->exits[US_EXIT_MSR]++;
+		if (exit->kind == VMEXIT_RDMSR)
+			exit_rdmsr(vcpu);
+		else
+			exit_wrmsr(vcpu);
+		return;
+	case VMEXIT_IO:
+		exit_io(cpu, vcpu, exit);
+		return;
+	case VMEXIT_HYPERCALL:
+		vcpu->exits[US_EXIT_DOORBELL]++;
+		hv.ops->get_system(vcpu, &system);
+		if (system.cpl)
+			inject_ud(vcpu);
+		else
+			hypercall(cpu, vcpu, decode_skip(vcpu, 3));
+		return;
+	case VMEXIT_NMI:
+		vcpu->exits[US_EXIT_NMI]++;
+		hv.ops->accept_pending();
+		return;
+	case VMEXIT_SMI:
+		vcpu->exits[US_EXIT_SMI]++;
+		hv.ops->accept_pending();
+		return;
+	case VMEXIT_INIT:
+		vcpu->exits[US_EXIT_INIT]++;
+		vcpu->pending_init = 1;
+		hv.ops->accept_pending();
+		return;
+	case VMEXIT_IRET:
+		hv.ops->nmi_done(vcpu);
+		vcpu->nmi_masked = false;
+		return;
+	case VMEXIT_SLAT:
+		exit_slat(cpu, vcpu, exit);
+		return;
+	case VMEXIT_HIDDEN_FEATURE:
+		vcpu->exits[US_EXIT_OTHER]++;
+		inject_ud(vcpu);
+		return;
+	case VMEXIT_SHUTDOWN:
+		reset_machine();
+	case VMEXIT_INTERRUPT:
+	case VMEXIT_EXCEPTION:
+	case VMEXIT_OTHER:
+		break;
+	}
+	panic("vCPU %u: exit that nobody asked for: code %lx, info %lx %lx, rip %lx",
+	      vcpu->index, exit->code, exit->info1, exit->info2, vcpu->regs.rip);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The hypervisor's central types: one struct cpu for each processor, one struct
+ * vcpu for each thing that it can run (its share of the guest, or the control
+ * domain), one struct hypervisor for the rest.
+ *
+ * Context of all code here: host mode, interrupts and (on AMD) GIF off, on the
+ * CPU's own stack, no vector registers.
+ */
+#ifndef HV_HV_H
+#define HV_HV_H
+
+#include "boot_abi.h"
+#include "control_abi.h"
+#include "errors.h"
+#include "x86.h"
+
+#define MAX_CPUS	US_MAX_VCPUS
+#define HOST_STACK	(16u << 10)
+
+/* Guest registers that the processor leaves to the hypervisor to keep. The order
+ * is known to svm/run.S. */
+struct guest_regs {
+	u64 gpr[GPR_COUNT];
+	u64 rip;
+	u64 rflags;
+};
+
+/* What is on a guest's system registers: filled by vmm_ops.get_system. */
+struct guest_system {
+	u64 cr0, cr2, cr3, cr4, efer;
+	u64 fs_base, gs_base, kernel_gs_base, lstar;
+	u64 cs_base, ds_base, es_base, ss_base;
+	u32 cpl;
+	u32 code_bits;		/* 16, 32 or 64: default operand/address mode */
+};
+
+/* The life of a guest vCPU (SDM volume 3, "MP initialization protocol"). */
+enum vcpu_run_state {
+	VCPU_RUNNING,
+	VCPU_WAIT_SIPI,		/* after INIT: waits in the host */
+};
+
+struct vcpu {
+	struct guest_regs regs;
+	void *vendor;		/* VMCB or VMCS page */
+	u64 vendor_pa;
+	u32 index;
+	bool is_control;
+
+	/* Written by other CPUs, read by the owner before each entry. */
+	volatile u32 pending_init;
+	volatile u32 pending_sipi;	/* 0x100 | vector */
+	volatile u32 flush;		/* SLAT changed: drop translations */
+	/* Owned by the CPU that runs it. */
+	enum vcpu_run_state state;
+	bool os_started;		/* had a SIPI from an operating system */
+	bool nmi_masked;		/* guest is in its NMI handler */
+	u32 nmi_pending;
+	u64 hidden_reports;		/* log entries spent on hidden accesses */
+	u64 exits[US_EXIT_KINDS];
+};
+
+struct cpu {
+	u32 index;
+	u32 apic_id;
+	struct vcpu *guest;
+	u64 host_vmcb_pa;	/* AMD: for VMLOAD of host FS, GS, TR */
+	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
+	volatile u32 held;	/* sits in stop_hold() */
+	volatile u32 online;	/* in the hypervisor */
+	u8 guest_fpu[512] __attribute__((aligned(16)));
+};
+
+struct hypervisor {
+	struct us_boot_info boot;
+	const struct vmm_ops *ops;
+	u64 base, end;		/* hidden: [base + arena_len, end) */
+	u64 arena;
+	u64 start_tsc;
+	u64 image_bytes;
+	u32 phys_bits;
+	bool has_1g_pages;
+	struct cpu cpu[MAX_CPUS];
+	struct vcpu vcpu[MAX_CPUS];
+};
+
+extern struct hypervisor hv;
+
+/* entry.S: addresses of the image's parts. */
+extern u8 hv_image_start[], hv_text_end[], hv_rodata_end[], hv_image_end[];
+
+/* Time since the hypervisor started. */
+u64 time_ns(void);
+u64 tsc_from_ms(u64 ms);
+
+/* print.c: prints to the serial port, for boot failures and panics. Understands
+ * %s %c %d %u %x %lx %lu %p with zero padding and width. */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+u32 format_text(char *out, u32 size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* log.c: the ring in memory that status commands read. */
+void log_write(enum us_log_level level, u32 vcpu, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+u32 log_read(u64 first, struct us_log_entry *out, u32 max);
+
+/* panic.c: prints and stops the machine. */
+void __attribute__((noreturn, format(printf, 1, 2)))
+panic(const char *format, ...);
+bool panicking(void);
+
+/* The CPU that runs this code: every host stack starts with a pointer to it. */
+static inline struct cpu *this_cpu(void)
+{
+	u64 rsp;
+
+	asm("mov %%rsp, %0" : "=r"(rsp));
+	return *(struct cpu **)(rsp & ~(u64)(HOST_STACK - 1));
+}
+
+#endif

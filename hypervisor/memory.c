@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "memory.h"
+
+#include <string.h>
+
+static u64 free_next, free_end;
+
+void memory_init(void)
+{
+	free_next = ALIGN_UP(hv.boot.free_base, PAGE_SIZE);
+	free_end = hv.boot.region_base + hv.boot.region_len;
+}
+
+void *pages_alloc(u64 count)
+{
+	u64 at = free_next;
+
+	if (count > (free_end - free_next) / PAGE_SIZE)
+		return NULL;
+	free_next += count * PAGE_SIZE;
+	memset(own_phys_to_virt(at), 0, count * PAGE_SIZE);
+	return own_phys_to_virt(at);
+}
+
+void *page_alloc(void)
+{
+	return pages_alloc(1);
+}
+
+u64 pages_free(void)
+{
+	return (free_end - free_next) / PAGE_SIZE;
+}
+
+bool gpa_is_hidden(u64 gpa)
+{
+	return gpa >= hv.base + hv.boot.arena_len && gpa < hv.end;
+}
+
+bool gpa_is_arena(u64 gpa)
+{
+	return gpa >= hv.arena && gpa < hv.arena + hv.boot.arena_len;
+}
+
+bool guest_range_ok(u64 gpa, u64 len)
+{
+	if (!len || !span_valid(gpa, len))
+		return false;
+	if (gpa >= hv.arena && span_inside(gpa - hv.arena, len,
+					   hv.boot.arena_len))
+		return true;
+	/* The loader leaves the region out of the ranges; they are sorted. */
+	for (u32 i = 0; i < hv.boot.ram_ranges; i++) {
+		const struct us_ram_range *ram = &hv.boot.ram[i];
+
+		if (gpa >= ram->base && span_inside(gpa - ram->base, len,
+						    ram->len))
+			return !spans_overlap(gpa, len, hv.base,
+					      hv.end - hv.base);
+	}
+	return false;
+}
+
+/* Only after guest_range_ok. */
+static void *guest_pointer(u64 gpa)
+{
+	return (void *)(gpa_is_arena(gpa) ? gpa : DIRECT_MAP + gpa);
+}
+
+enum us_error guest_read(u64 gpa, void *dst, u64 len)
+{
+	if (!guest_range_ok(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	memcpy(dst, guest_pointer(gpa), len);
+	return US_OK;
+}
+
+enum us_error guest_write(u64 gpa, const void *src, u64 len)
+{
+	if (!guest_range_ok(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	memcpy(guest_pointer(gpa), src, len);
+	return US_OK;
+}
+
+static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+{
+	(void)ctx;
+	return guest_read(gpa, entry, sizeof(*entry));
+}
+
+enum us_error guest_translate(const struct guest_system *system, u64 gva,
+			      struct guest_mapping *mapping)
+{
+	struct page_walker walker = {
+		.read = read_entry,
+		.cr3 = system->cr3,
+		.levels = system->cr4 & CR4_LA57 ? 5 : 4,
+		.phys_bits = hv.phys_bits,
+		.nxe = system->efer & EFER_NXE,
+	};
+	struct page_mapping page;
+	enum us_error error;
+
+	if (!(system->cr0 & CR0_PG)) {
+		*mapping = (struct guest_mapping) { gva & 0xffffffff, true };
+		return US_OK;
+	}
+	if (!(system->efer & EFER_LMA))
+		return US_E_GUEST_ADDRESS;
+	error = page_walk(&walker, gva, &page);
+	if (error)
+		return error;
+	*mapping = (struct guest_mapping) { page.gpa, page.flags & PTE_WRITE };
+	return US_OK;
+}
+
+u32 guest_read_linear(const struct guest_system *system, u64 gva, void *dst,
+		      u32 len)
+{
+	u32 done = 0;
+
+	while (done < len) {
+		u64 at = gva + done;
+		u64 in_page = PAGE_SIZE - (at & ~PAGE_MASK);
+		u32 chunk = len - done < in_page ? len - done : (u32)in_page;
+		struct guest_mapping mapping;
+
+		if (guest_translate(system, at, &mapping) ||
+		    guest_read(mapping.gpa, (u8 *)dst + done, chunk))
+			break;
+		done += chunk;
+	}
+	return done;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HV_PANIC_H
+#define HV_PANIC_H
+
+#include "descriptors.h"
+
+/* An exception in the hypervisor's own code: dump all state on serial, stop. */
+void __attribute__((noreturn)) panic_exception(const struct exception_frame *frame);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "slat.h"
+
+#include <string.h>
+
+#include "lock.h"
+#include "memory.h"
+#include "vmm.h"
+
+static u64 *guest_root;
+static u64 *hidden_table;	/* 512 times the zero page */
+static u8 zero_page[PAGE_SIZE] __attribute__((aligned(4096)));
+static struct lock lazy_lock;
+
+u64 slat_guest_root(void)
+{
+	return virt_to_phys(guest_root);
+}
+
+static u64 leaf_bits(enum slat_access access)
+{
+	const struct slat_format *format = &hv.ops->slat;
+
+	switch (access) {
+	case SLAT_OPEN: return format->open;
+	case SLAT_SEALED: return format->sealed;
+	default: return format->read_only;
+	}
+}
+
+/* Index shift of a level: 1 is the table of 4 KiB pages. */
+static u32 level_shift(u32 level)
+{
+	return PAGE_SHIFT + 9 * (level - 1);
+}
+
+static bool is_leaf(u64 entry, u32 level)
+{
+	return level == 1 || (entry & hv.ops->slat.large);
+}
+
+static u64 make_leaf(u64 pa, u32 level, enum slat_access access)
+{
+	return pa | leaf_bits(access) | (level > 1 ? hv.ops->slat.large : 0);
+}
+
+static u64 *table_of(u64 entry)
+{
+	return own_phys_to_virt(entry & PTE_ADDRESS);
+}
+
+static u64 *new_table(u64 *entry)
+{
+	u64 *table = page_alloc();
+
+	if (table)
+		*entry = virt_to_phys(table) | hv.ops->slat.table;
+	return table;
+}
+
+/* Replace a large leaf at @level by a table that maps the same. */
+static u64 *split(u64 *entry, u32 level)
+{
+	u64 *table = page_alloc();
+	u64 old = *entry;
+	u64 step = 1ull << level_shift(level - 1);
+
+	if (!table)
+		return NULL;
+	if (level == 2)
+		old &= ~hv.ops->slat.large;
+	for (u64 i = 0; i < 512; i++)
+		table[i] = old + i * step;
+	*entry = virt_to_phys(table) | hv.ops->slat.table;
+	return table;
+}
+
+/* The entry for @gpa at @level, tables made and large pages split on the way. */
+static u64 *entry_at(u64 *root, u64 gpa, u32 level)
+{
+	u64 *table = root;
+
+	for (u32 at = 4; at > level; at--) {
+		u64 *entry = &table[gpa >> level_shift(at) & 511];
+
+		if (!*entry)
+			table = new_table(entry);
+		else if (is_leaf(*entry, at))
+			table = split(entry, at);
+		else
+			table = table_of(*entry);
+		if (!table)
+			return NULL;
+	}
+	return &table[gpa >> level_shift(level) & 511];
+}
+
+/* Open one GiB at @gpa: one entry, or a table of 2 MiB pages. */
+static bool open_gib(u64 gpa)
+{
+	u64 *entry;
+
+	if (hv.has_1g_pages) {
+		entry = entry_at(guest_root, gpa, 3);
+		if (entry)
+			*entry = make_leaf(gpa, 3, SLAT_OPEN);
+		return entry;
+	}
+	entry = entry_at(guest_root, gpa, 2);
+	for (u64 i = 0; entry && i < 512; i++)
+		entry[i] = make_leaf(gpa + i * SIZE_2M, 2, SLAT_OPEN);
+	return entry;
+}
+
+bool slat_map_page(u64 *root, u64 gpa, u64 pa, enum slat_access access)
+{
+	u64 *entry = entry_at(root, gpa, 1);
+
+	if (entry)
+		*entry = make_leaf(pa, 1, access);
+	return entry;
+}
+
+u64 *slat_new_root(void)
+{
+	return page_alloc();
+}
+
+static bool hide_region(void)
+{
+	u64 at = hv.base + hv.boot.arena_len;
+
+	while (at < hv.end) {
+		u64 *entry;
+
+		if (IS_ALIGNED(at, SIZE_2M) && at + SIZE_2M <= hv.end) {
+			entry = entry_at(guest_root, at, 2);
+			if (!entry)
+				return false;
+			*entry = virt_to_phys(hidden_table) | hv.ops->slat.table;
+			at += SIZE_2M;
+			continue;
+		}
+		if (!slat_map_page(guest_root, at, virt_to_phys(zero_page),
+				   SLAT_READ_ONLY))
+			return false;
+		at += PAGE_SIZE;
+	}
+	return true;
+}
+
+enum us_error slat_init(void)
+{
+	u64 top = hv.boot.highest_ram;
+
+	guest_root = page_alloc();
+	hidden_table = page_alloc();
+	if (!guest_root || !hidden_table)
+		return US_E_NO_MEMORY;
+	for (u32 i = 0; i < 512; i++)
+		hidden_table[i] = make_leaf(virt_to_phys(zero_page), 1,
+					    SLAT_READ_ONLY);
+	if (top < 4 * SIZE_1G)
+		top = 4 * SIZE_1G;
+	for (u64 gpa = 0; gpa < top; gpa += SIZE_1G)
+		if (!open_gib(gpa))
+			return US_E_NO_MEMORY;
+	if (!hide_region())
+		return US_E_NO_MEMORY;
+	return slat_protect(hv.arena, hv.boot.arena_len, SLAT_SEALED);
+}
+
+/* Pages that slat_protect could need at worst: a table of 2 MiB pages and one of 4
+ * KiB pages at each end. */
+#define WORST_SPLIT 4
+
+enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access)
+{
+	u64 at = gpa, end = gpa + len;
+
+	if (pages_free() < WORST_SPLIT + (len >> 30))
+		return US_E_NO_MEMORY;
+	while (at < end) {
+		bool large = IS_ALIGNED(at, SIZE_2M) && end - at >= SIZE_2M;
+		u32 level = large ? 2 : 1;
+		u64 *entry = entry_at(guest_root, at, level);
+
+		if (!entry)
+			return US_E_NO_MEMORY;
+		if (large && *entry && !is_leaf(*entry, 2)) {
+			/* split before: keep the table, set its pages */
+			u64 *table = table_of(*entry);
+
+			for (u64 i = 0; i < 512; i++)
+				table[i] = make_leaf(at + i * PAGE_SIZE, 1,
+						     access);
+		} else {
+			*entry = make_leaf(at, level, access);
+		}
+		at += 1ull << level_shift(level);
+	}
+	return US_OK;
+}
+
+/* Pages that lazy mapping leaves for slat_protect. */
+#define LAZY_RESERVE 32
+
+static bool map_lazily(u64 gpa)
+{
+	u64 *table = guest_root;
+
+	if (gpa >> hv.phys_bits)
+		return false;
+	for (u32 level = 4; level > 2; level--) {
+		u64 entry = table[gpa >> level_shift(level) & 511];
+
+		if (!entry)
+			return pages_free() > LAZY_RESERVE &&
+				open_gib(ALIGN_DOWN(gpa, SIZE_1G));
+		if (is_leaf(entry, level))
+			return true;	/* another CPU was faster */
+		table = table_of(entry);
+	}
+	return table[gpa >> level_shift(2) & 511];
+}
+
+bool slat_map_lazily(u64 gpa)
+{
+	bool mapped;
+
+	lock_take(&lazy_lock);
+	mapped = map_lazily(gpa);
+	lock_drop(&lazy_lock);
+	return mapped;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Second-level address translation: the guest's view of physical memory (NPT or
+ * EPT; the bits come from vmm_ops.slat). Identity-mapped with the largest pages
+ * there are, split only where permissions differ.
+ *
+ * Changes happen at boot, or with all other vCPUs held (stop.h); the caller has
+ * them flushed.
+ */
+#ifndef HV_SLAT_H
+#define HV_SLAT_H
+
+#include "hv.h"
+
+enum slat_access {
+	SLAT_OPEN,		/* RWX */
+	SLAT_SEALED,		/* R-X */
+	SLAT_READ_ONLY,		/* R-- */
+};
+
+/* Build the guest's tables: RAM and the first 4 GiB open, the hidden region
+ * reading as zeros, the arena sealed. NO_MEMORY. Once. */
+enum us_error slat_init(void);
+u64 slat_guest_root(void);
+
+/* Change whole 4 KiB frames. NO_MEMORY when no page is left to split a large
+ * page; then nothing has changed. */
+enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access);
+
+/* Address space above RAM is mapped when it is first touched: call this after a
+ * fault on an entry that was not present. False when it cannot be mapped, true
+ * when the access is worth another try. Takes a lock of its own; any CPU. */
+bool slat_map_lazily(u64 gpa);
+
+/* Tables of another domain (the control domain): pages are added one by one. */
+u64 *slat_new_root(void);
+bool slat_map_page(u64 *root, u64 gpa, u64 pa, enum slat_access access);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vcpu.h"
+
+#include "apic.h"
+#include "stop.h"
+
+void vcpu_flush_all(void)
+{
+	for (u32 i = 0; i < hv.boot.cpus; i++)
+		hv.vcpu[i].flush = 1;
+}
+
+void vcpu_nmi_arrived(struct cpu *cpu)
+{
+	if (!__atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST))
+		cpu->guest->nmi_pending = 1;
+}
+
+void inject_gp(struct vcpu *vcpu)
+{
+	hv.ops->inject(vcpu, VECTOR_GP, true, 0, 0);
+}
+
+void inject_ud(struct vcpu *vcpu)
+{
+	hv.ops->inject(vcpu, VECTOR_UD, false, 0, 0);
+}
+
+void inject_write_fault(struct vcpu *vcpu, u64 gva, bool mapped_writable,
+			bool user)
+{
+	u32 error = PF_PRESENT | PF_WRITE;
+
+	if (user)
+		error |= PF_USER;
+	/* Where the guest's own page tables allow the write, Linux would take an
+	 * ordinary fault for a stale translation and try again for ever
+	 * (spurious_kernel_fault); a reserved-bit fault it takes seriously. */
+	if (mapped_writable)
+		error |= PF_RESERVED;
+	hv.ops->inject(vcpu, VECTOR_PF, true, error, gva);
+}
+
+static void take_init(struct vcpu *vcpu)
+{
+	vcpu->pending_init = 0;
+	vcpu->state = VCPU_WAIT_SIPI;
+	vcpu->nmi_pending = 0;
+	vcpu->nmi_masked = false;
+	apic_reset_self();
+}
+
+static void wait_for_sipi(struct cpu *cpu, struct vcpu *vcpu)
+{
+	u32 sipi = __atomic_exchange_n(&vcpu->pending_sipi, 0, __ATOMIC_SEQ_CST);
+
+	if (!sipi) {
+		hv.ops->wait_for_nmi(&cpu->kicked);
+		return;
+	}
+	hv.ops->vcpu_sipi(vcpu, (u8)sipi);
+	vcpu->state = VCPU_RUNNING;
+	vcpu->nmi_pending = 0;
+	apic_vcpu_started(vcpu);
+}
+
+static void deliver_nmi(struct vcpu *vcpu)
+{
+	if (!vcpu->nmi_pending || vcpu->nmi_masked || hv.ops->event_waits(vcpu))
+		return;
+	vcpu->nmi_pending = 0;
+	vcpu->nmi_masked = true;
+	hv.ops->inject_nmi(vcpu);
+}
+
+/* All that others may have asked of this vCPU; returns when it may run. */
+static void prepare(struct cpu *cpu, struct vcpu *vcpu)
+{
+	for (;;) {
+		stop_poll();
+		if (vcpu->pending_init)
+			take_init(vcpu);
+		if (vcpu->state == VCPU_RUNNING)
+			break;
+		wait_for_sipi(cpu, vcpu);
+	}
+	if (vcpu->flush) {
+		vcpu->flush = 0;
+		hv.ops->flush(vcpu);
+	}
+	deliver_nmi(vcpu);
+}
+
+void vcpu_loop(struct cpu *cpu)
+{
+	struct vcpu *vcpu = cpu->guest;
+	struct vmexit exit;
+
+	for (;;) {
+		prepare(cpu, vcpu);
+		/* A kick from here on waits as an NMI and ends the run at once. */
+		hv.ops->run(cpu, vcpu, true, &exit);
+		handle_exit(cpu, vcpu, &exit);
+	}
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's vCPUs: their loop, and what is done before each entry. */
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include "vmm.h"
+
+/* Run the guest on this CPU, for ever. */
+void __attribute__((noreturn)) vcpu_loop(struct cpu *cpu);
+
+/* The SLAT has changed: every vCPU drops its translations before its next entry. */
+void vcpu_flush_all(void);
+
+/* The NMI handler's part: an NMI arrived at this CPU. */
+void vcpu_nmi_arrived(struct cpu *cpu);
+
+/* exits.c: carry out one exit of the guest. */
+void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit);
+
+/* #GP(0), #UD, or #PF. */
+void inject_gp(struct vcpu *vcpu);
+void inject_ud(struct vcpu *vcpu);
+void inject_write_fault(struct vcpu *vcpu, u64 gva, bool mapped_writable,
+			bool user);
+
+#endif

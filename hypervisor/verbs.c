@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs that the control domain has: control_abi.h. It is isolated, not
+ * trusted: every pointer of its is checked to lie in memory that it could have
+ * used itself, every guest address goes through the gate in memory.c.
+ */
+#include <string.h>
+
+#include "control_domain.h"
+#include "memory.h"
+#include "slat.h"
+#include "stop.h"
+#include "vcpu.h"
+
+#define MAX_COPY	(1u << 20)
+#define MAX_LOG_TEXT	103u
+
+static bool inside(u64 addr, u64 len, u64 start, u64 end)
+{
+	return addr >= start && span_inside(addr - start, len, end - start);
+}
+
+/* The domain's buffer as a pointer of ours, or NULL. */
+static void *buffer(u64 addr, u64 len, bool written)
+{
+	bool ok = inside(addr, len, control.rodata_end, control.image_end) ||
+		inside(addr, len, control.stack_start, control.stack_end) ||
+		inside(addr, len, control.heap_start, control.heap_end);
+
+	if (!ok && !written)
+		ok = inside(addr, len, US_CONTROL_BASE, control.rodata_end);
+	return ok ? (void *)(addr + control.offset) : NULL;
+}
+
+static u64 verb_wait(u32 result, u64 backoff_ms)
+{
+	struct control_request *request = &control.request;
+	bool nested = control.event == US_EV_TEXT_WRITE && request->open;
+
+	if (control.event == US_EV_TEXT_WRITE)
+		control.text_status = result;
+	if (control.event == US_EV_REQUEST && !backoff_ms) {
+		request->open = false;
+		request->finished = true;
+		request->finished_tsc = rdtsc();
+		request->status = result;
+	}
+	if (control.event == US_EV_REQUEST && backoff_ms)
+		control.backoff_until = rdtsc() + tsc_from_ms(
+			backoff_ms > 1000 ? 1000 : backoff_ms);
+	control.state = nested || (request->open && backoff_ms) ?
+		CONTROL_BACKOFF : CONTROL_IDLE;
+	return US_OK;
+}
+
+static u64 verb_copy(u64 gpa, u64 addr, u64 len, bool to_guest)
+{
+	void *own;
+
+	if (len > MAX_COPY)
+		return US_E_BAD_REQUEST;
+	own = buffer(addr, len, !to_guest);
+	if (!own)
+		return US_E_BAD_REQUEST;
+	return to_guest ? guest_write(gpa, own, len) : guest_read(gpa, own, len);
+}
+
+static u64 verb_protect(u64 gpa, u64 len, u64 prot)
+{
+	enum us_error error;
+
+	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot > US_PROT_SEALED)
+		return US_E_BAD_REQUEST;
+	/* The arena stays as it is, and what is no RAM has no permissions. */
+	if (!guest_range_ok(gpa, len) ||
+	    spans_overlap(gpa, len, hv.arena, hv.boot.arena_len))
+		return US_E_GUEST_ADDRESS;
+	if (!stop_begin())
+		return US_E_STOP_FAILED;
+	error = slat_protect(gpa, len, prot == US_PROT_SEALED ? SLAT_SEALED :
+			     SLAT_OPEN);
+	vcpu_flush_all();
+	stop_end();
+	return error;
+}
+
+static u64 verb_stop(void)
+{
+	if (control.stopped)
+		return US_E_BAD_REQUEST;
+	if (!stop_begin())
+		return US_E_STOP_FAILED;
+	control.stopped = true;
+	control.stops++;
+	return US_OK;
+}
+
+static u64 verb_release(void)
+{
+	if (!control.stopped)
+		return US_E_BAD_REQUEST;
+	control.stopped = false;
+	control.overdue = 0;
+	stop_end();
+	return US_OK;
+}
+
+static u64 verb_vcpu(u64 index, u64 addr)
+{
+	struct us_vcpu_state *out = buffer(addr, sizeof(*out), true);
+	struct guest_system system;
+	const struct vcpu *vcpu;
+
+	if (!out || !control.stopped || index >= hv.boot.cpus)
+		return US_E_BAD_REQUEST;
+	vcpu = &hv.vcpu[index];
+	memset(out, 0, sizeof(*out));
+	if (vcpu->state != VCPU_RUNNING)
+		return US_OK;
+	hv.ops->get_system(vcpu, &system);
+	out->started = 1;
+	out->cpl = system.cpl;
+	out->rip = vcpu->regs.rip;
+	out->rsp = vcpu->regs.gpr[GPR_RSP];
+	out->rflags = vcpu->regs.rflags;
+	out->cr0 = system.cr0;
+	out->cr3 = system.cr3;
+	out->cr4 = system.cr4;
+	out->efer = system.efer;
+	out->gs_base = system.gs_base;
+	out->kernel_gs_base = system.kernel_gs_base;
+	out->lstar = system.lstar;
+	memcpy(out->gprs, vcpu->regs.gpr, sizeof(out->gprs));
+	return US_OK;
+}
+
+static u64 verb_log(u64 level, u64 addr, u64 len)
+{
+	char text[MAX_LOG_TEXT + 1] = "";
+	const void *own;
+
+	if (len > MAX_LOG_TEXT || level > US_LOG_ERROR)
+		return US_E_BAD_REQUEST;
+	own = buffer(addr, len, false);
+	if (!own)
+		return US_E_BAD_REQUEST;
+	memcpy(text, own, len);
+	log_write((enum us_log_level)level, control.mailbox->event_vcpu, "%s",
+		  text);
+	return US_OK;
+}
+
+static u64 verb_log_read(u64 first, u64 addr, u64 max)
+{
+	struct us_log_entry *own;
+
+	if (max > MAX_COPY / sizeof(*own))
+		return 0;
+	own = buffer(addr, max * sizeof(*own), true);
+	return own ? log_read(first, own, (u32)max) : 0;
+}
+
+static u64 verb_counters(u64 addr)
+{
+	struct us_counters *out = buffer(addr, sizeof(*out), true);
+
+	if (!out)
+		return US_E_BAD_REQUEST;
+	memset(out, 0, sizeof(*out));
+	out->time_ns = time_ns();
+	for (u32 i = 0; i < hv.boot.cpus; i++)
+		memcpy(out->exits[i], hv.vcpu[i].exits, sizeof(out->exits[i]));
+	out->control_calls = control.calls;
+	out->control_ns = control.ns;
+	out->stops = control.stops;
+	out->hypervisor_bytes = hv.image_bytes;
+	out->control_bytes = control.bytes;
+	out->page_table_bytes = (hv.end - hv.base) - hv.boot.arena_len -
+		hv.image_bytes - control.bytes - pages_free() * PAGE_SIZE;
+	return US_OK;
+}
+
+void control_verb(struct cpu *cpu)
+{
+	u64 *gpr = control.vcpu.regs.gpr;
+	u64 a = gpr[GPR_RDI], b = gpr[GPR_RSI], c = gpr[GPR_RDX];
+	u64 result = US_E_BAD_REQUEST;
+
+	(void)cpu;
+	control.vcpu.regs.rip += 3;	/* VMMCALL and VMCALL, without prefixes */
+	switch (gpr[GPR_RAX]) {
+	case US_HV_WAIT: result = verb_wait((u32)a, b); break;
+	case US_HV_READ: result = verb_copy(a, b, c, false); break;
+	case US_HV_WRITE: result = verb_copy(a, b, c, true); break;
+	case US_HV_PROTECT: result = verb_protect(a, b, c); break;
+	case US_HV_STOP: result = verb_stop(); break;
+	case US_HV_RELEASE: result = verb_release(); break;
+	case US_HV_VCPU: result = verb_vcpu(a, b); break;
+	case US_HV_LOG: result = verb_log(a, b, c); break;
+	case US_HV_LOG_READ: result = verb_log_read(a, b, c); break;
+	case US_HV_COUNTERS: result = verb_counters(a); break;
+	case US_HV_TIME: result = time_ns(); break;
+	}
+	gpr[GPR_RAX] = result;
+}
