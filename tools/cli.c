@@ -162,20 +162,52 @@ json_t *json_name(const char *name, size_t size)
 	return string;
 }
 
-/* --json is accepted by every command through this child parser. */
+static void print_version(FILE *stream)
+{
+	fprintf(stream, "underseal %s\n", US_VERSION_STRING);
+}
+
+/*
+ * Options of every command, through a child parser. --help and --version are ours
+ * too: argp's own stay silent together with its error messages.
+ */
+enum { KEY_VERSION = 0x200, KEY_USAGE };
+
 static const struct argp_option common_options[] = {
 	{ "json", 'j', NULL, 0, "print results and errors as JSON", -1 },
+	{ "help", '?', NULL, 0, "print this help", -1 },
+	{ "usage", KEY_USAGE, NULL, 0, "print a short usage message", -1 },
+	{ "version", KEY_VERSION, NULL, 0, "print the version", -1 },
 	{ 0 }
 };
+
+static const struct argp *whole_argp;
+
+static void help_and_exit(const struct argp_state *state, unsigned int flags)
+{
+	argp_help(whole_argp, stdout, flags, state->argv[0]);
+	exit(0);
+}
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
 	(void)arg;
-	(void)state;
-	if (key != 'j')
-		return ARGP_ERR_UNKNOWN;
-	cli_json = true;
-	return 0;
+	switch (key) {
+	case 'j':
+		cli_json = true;
+		return 0;
+	case '?':
+		help_and_exit(state, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG |
+			      ARGP_HELP_DOC);
+		return 0;
+	case KEY_USAGE:
+		help_and_exit(state, ARGP_HELP_USAGE);
+		return 0;
+	case KEY_VERSION:
+		print_version(stdout);
+		exit(0);
+	}
+	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp common_argp = {
@@ -185,8 +217,12 @@ static const struct argp common_argp = {
 enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 			    void *input)
 {
+	/* Without its texts: help would print them for parent and child. */
+	const struct argp child = {
+		.options = argp->options, .parser = argp->parser,
+	};
 	const struct argp_child children[] = {
-		{ argp, 0, NULL, 0 }, { &common_argp, 0, NULL, 0 }, { 0 }
+		{ &child, 0, NULL, 0 }, { &common_argp, 0, NULL, 0 }, { 0 }
 	};
 	const struct argp whole = {
 		.children = children, .args_doc = argp->args_doc,
@@ -195,22 +231,16 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 
 	failure.code = US_OK;
 	failure.detail[0] = 0;
+	whole_argp = &whole;
 	/* The parent has no parser: argp hands @input to the first child. */
-	if (!argp_parse(&whole, argc, argv, ARGP_NO_ERRS, NULL, input))
+	if (!argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL,
+			input))
 		return US_OK;
 	if (failure.code == US_OK)
 		fail(US_E_USAGE, "an option is not known or lacks its value; "
 		     "see '%s --help'", argv[0]);
 	return US_E_USAGE;
 }
-
-static void print_version(FILE *stream, struct argp_state *state)
-{
-	(void)state;
-	fprintf(stream, "underseal %s\n", US_VERSION_STRING);
-}
-
-void (*argp_program_version_hook)(FILE *, struct argp_state *) = print_version;
 
 static void print_help(FILE *stream)
 {
@@ -259,24 +289,37 @@ static void find_json_option(int argc, char **argv)
 			cli_json = true;
 }
 
+/* `underseal --json status` is as good as `underseal status --json`. */
+static void skip_json_option(int *argc, char ***argv)
+{
+	while (*argc >= 2 && (!strcmp((*argv)[1], "--json") ||
+			      !strcmp((*argv)[1], "-j"))) {
+		(*argv)[1] = (*argv)[0];
+		++*argv;
+		--*argc;
+	}
+}
+
+static enum us_error dispatch(int argc, char **argv)
+{
+	if (argc < 2)
+		return fail(US_E_USAGE, "no command; see 'underseal --help'");
+	if (!strcmp(argv[1], "--version"))
+		print_version(stdout);
+	else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?"))
+		print_help(stdout);
+	else
+		return run_command(argc, argv);
+	return US_OK;
+}
+
 int cli_main(int argc, char **argv)
 {
 	enum us_error error;
 
 	find_json_option(argc, argv);
-	if (argc >= 2 && !strcmp(argv[1], "--version")) {
-		print_version(stdout, NULL);
-		return 0;
-	}
-	if (argc >= 2 && (!strcmp(argv[1], "--help") ||
-			  !strcmp(argv[1], "-?"))) {
-		print_help(stdout);
-		return 0;
-	}
-	if (argc < 2)
-		error = fail(US_E_USAGE, "no command; see 'underseal --help'");
-	else
-		error = run_command(argc, argv);
+	skip_json_option(&argc, &argv);
+	error = dispatch(argc, argv);
 	if (error == US_OK && fflush(stdout))
 		error = fail(US_E_FILE_WRITE, "standard output: %s",
 			     strerror(errno));

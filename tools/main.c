@@ -7,6 +7,13 @@ const struct command commands[] = {
 	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
 	{ "inspect", "show a bundle, baseline or revert authorisation",
 	  cmd_inspect },
+	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "apply", "install a signed bundle", cmd_apply },
+	{ "revert", "take a bundle back", cmd_revert },
+	{ "list", "list installed patches", cmd_list },
+	{ "status", "show Underseal's state", cmd_status },
+	{ "log", "show Underseal's log", cmd_log },
+	{ "counters", "show exits and memory use", cmd_counters },
 	{ 0 }
 };
 

@@ -4,26 +4,29 @@ CFLAGS_host += -Itools -Iguest-agent
 
 TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 	common/baseline.c
-TOOLS_BASE := tools/cli.c tools/file.c tools/report.c tools/cmd_inspect.c
-TOOLS_AUTHOR := tools/main.c tools/cmd_baseline.c tools/kernel_image.c \
+# What every program here links.
+TOOLS_LIB := $(TOOLS_COMMON) tools/cli.c tools/file.c tools/report.c
+RING := guest-agent/ring.c guest-agent/carry.c
+TOOLS_BASE := $(TOOLS_LIB) $(RING) tools/answer.c tools/cmd_inspect.c \
+	tools/cmd_online.c
+TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
 	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
 	tools/baseline_write.c tools/symbol_map.c
 
-TOOLS_OBJECTS := $(call objects,host,$(TOOLS_COMMON) $(TOOLS_BASE) \
-	$(TOOLS_AUTHOR))
-
-$(OUT)/underseal: $(TOOLS_OBJECTS)
+$(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ldw -lelf -ljansson -lsodium -lzstd \
 		-llz4 -llzma
 
-ALL += $(OUT)/underseal
+# Static: it also runs in an initramfs that has no libraries.
+$(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_host) -static $^ -o $@ -ljansson -lsodium -lpthread
+
+ALL += $(OUT)/underseal $(OUT)/underseal-guest
 
 # Compares a dump of a kernel's text with a baseline; see tests/tools/live_text.py.
-CHECK_TEXT := $(call objects,host,tests/tools/check_text.c \
-	$(filter-out tools/cmd_inspect.c,$(TOOLS_BASE)) $(TOOLS_COMMON))
-
-$(OUT)/tests/check_text: $(CHECK_TEXT)
+$(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c $(TOOLS_LIB))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "answer.h"
+#include "cli.h"
+#include "report.h"
+
+static const char *const exit_names[US_EXIT_KINDS] = {
+	[US_EXIT_CPUID] = "cpuid", [US_EXIT_MSR] = "msr",
+	[US_EXIT_IO] = "io", [US_EXIT_DOORBELL] = "doorbell",
+	[US_EXIT_NMI] = "nmi", [US_EXIT_SMI] = "smi",
+	[US_EXIT_INIT] = "init", [US_EXIT_APIC] = "apic",
+	[US_EXIT_TEXT_WRITE] = "text_write", [US_EXIT_HIDDEN] = "hidden",
+	[US_EXIT_MAP] = "map", [US_EXIT_OTHER] = "other",
+};
+
+static const char *control_name(u32 state)
+{
+	switch (state) {
+	case US_CONTROL_OK:
+		return "ok";
+	case US_CONTROL_HUNG:
+		return "hung";
+	case US_CONTROL_CRASHED:
+		return "crashed";
+	}
+	return "unknown";
+}
+
+/* Addresses exceed what a JSON integer holds. */
+static json_t *json_address(u64 address)
+{
+	return json_sprintf("%#llx", (unsigned long long)address);
+}
+
+static json_t *json_build_id(const u8 *id, u32 len)
+{
+	return json_hex(id, len > US_BUILD_ID_MAX ? US_BUILD_ID_MAX : len);
+}
+
+static const char *build_id(const u8 *id, u32 len)
+{
+	return hex(id, len > US_BUILD_ID_MAX ? US_BUILD_ID_MAX : len);
+}
+
+json_t *status_json(const struct us_status *status)
+{
+	return json_pack(
+		"{s:i, s:o, s:i, s:s, s:b, s:o, s:o, s:{s:o, s:I}, "
+		"s:{s:o, s:I, s:I}, s:i, s:I, s:I, s:I, s:I}",
+		"abi_version", (int)status->abi_version, "version",
+		json_sprintf("%u.%u.%u", status->product_version >> 16,
+			     status->product_version >> 8 & 0xff,
+			     status->product_version & 0xff),
+		"vcpus", (int)status->vcpus,
+		"control", control_name(status->control_state),
+		"sealed", status->seal_state == US_SEALED,
+		"kernel", json_name(status->kernel, sizeof(status->kernel)),
+		"build_id",
+		json_build_id(status->build_id, status->build_id_len),
+		"text", "address", json_address(status->text_gva),
+		"bytes", (json_int_t)status->text_len,
+		"arena", "address", json_address(status->arena_gpa),
+		"bytes", (json_int_t)status->arena_len,
+		"used", (json_int_t)status->arena_used,
+		"patches", (int)status->patches,
+		"generation", (json_int_t)status->generation,
+		"hidden_bytes", (json_int_t)status->hidden_bytes,
+		"writes_allowed", (json_int_t)status->writes_allowed,
+		"writes_refused", (json_int_t)status->writes_refused);
+}
+
+void status_print(const struct us_status *status)
+{
+	bool sealed = status->seal_state == US_SEALED;
+
+	printf("Underseal %u.%u.%u, %u vCPUs, control domain %s\n",
+	       status->product_version >> 16,
+	       status->product_version >> 8 & 0xff,
+	       status->product_version & 0xff, status->vcpus,
+	       control_name(status->control_state));
+	if (!sealed)
+		printf("  kernel          not sealed\n");
+	if (sealed)
+		printf("  kernel          %.*s, sealed\n"
+		       "  build id        %s\n"
+		       "  text            %#llx, %llu bytes\n", US_NAME_MAX,
+		       status->kernel, build_id(status->build_id,
+						status->build_id_len),
+		       (unsigned long long)status->text_gva,
+		       (unsigned long long)status->text_len);
+	printf("  patches         %u installed, generation %llu\n",
+	       status->patches, (unsigned long long)status->generation);
+	printf("  arena           %llu of %llu bytes used\n",
+	       (unsigned long long)status->arena_used,
+	       (unsigned long long)status->arena_len);
+	printf("  hidden memory   %llu bytes\n",
+	       (unsigned long long)status->hidden_bytes);
+	printf("  writes to text  %llu allowed, %llu refused\n",
+	       (unsigned long long)status->writes_allowed,
+	       (unsigned long long)status->writes_refused);
+}
+
+json_t *seal_report_json(const struct us_seal_report *report)
+{
+	json_t *sites = json_object();
+	unsigned int i;
+
+	for (i = 0; i < US_SITE_KINDS; i++)
+		json_object_set_new(sites, site_kind_name(i),
+				    json_integer(report->sites[i]));
+	return json_pack("{s:o, s:o, s:{s:o, s:I}, s:o, s:I, s:I, s:I, s:I, "
+			 "s:o}", "kernel",
+			 json_name(report->kernel, sizeof(report->kernel)),
+			 "build_id",
+			 json_build_id(report->build_id, report->build_id_len),
+			 "text", "address", json_address(report->text_gva),
+			 "bytes", (json_int_t)report->text_len,
+			 "slide", json_address(report->slide),
+			 "bytes_exact", (json_int_t)report->bytes_exact,
+			 "bytes_masked", (json_int_t)report->bytes_masked,
+			 "relocations", (json_int_t)report->relocations,
+			 "duration_ns", (json_int_t)report->duration_ns,
+			 "sites", sites);
+}
+
+void seal_report_print(const struct us_seal_report *report)
+{
+	unsigned int i;
+
+	printf("sealed kernel %.*s\n", US_NAME_MAX, report->kernel);
+	printf("  build id      %s\n",
+	       build_id(report->build_id, report->build_id_len));
+	printf("  text          %#llx, %llu bytes, slide %#llx\n",
+	       (unsigned long long)report->text_gva,
+	       (unsigned long long)report->text_len,
+	       (unsigned long long)report->slide);
+	printf("  verified      %llu bytes exactly, %llu relocations\n",
+	       (unsigned long long)report->bytes_exact,
+	       (unsigned long long)report->relocations);
+	printf("  self-patching %llu bytes, not compared\n",
+	       (unsigned long long)report->bytes_masked);
+	for (i = 0; i < US_SITE_KINDS; i++)
+		printf("  sites         %-12s %u\n", site_kind_name(i),
+		       report->sites[i]);
+	printf("  took          %.1f ms\n", report->duration_ns / 1e6);
+}
+
+json_t *receipt_json(const struct us_receipt *receipt)
+{
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, "
+			 "s:I}", "name",
+			 json_name(receipt->name, sizeof(receipt->name)),
+			 "bundle_id",
+			 json_hex(receipt->bundle_id, US_DIGEST_SIZE),
+			 "generation", (json_int_t)receipt->generation,
+			 "time_ns", (json_int_t)receipt->time_ns,
+			 "stop_ns", (json_int_t)receipt->stop_ns,
+			 "total_ns", (json_int_t)receipt->total_ns,
+			 "attempts", (int)receipt->attempts,
+			 "functions", (int)receipt->functions,
+			 "bytes_written", (json_int_t)receipt->bytes_written,
+			 "arena_offset", (json_int_t)receipt->arena_offset,
+			 "arena_bytes", (json_int_t)receipt->arena_bytes);
+}
+
+void receipt_print(const struct us_receipt *receipt, const char *verb)
+{
+	printf("%s %.*s, generation %llu\n", verb, US_NAME_MAX, receipt->name,
+	       (unsigned long long)receipt->generation);
+	printf("  bundle id  %s\n", hex(receipt->bundle_id, US_DIGEST_SIZE));
+	printf("  functions  %u, %llu bytes of kernel text written\n",
+	       receipt->functions, (unsigned long long)receipt->bytes_written);
+	printf("  stop       %.1f us, %u attempts; in all %.1f ms\n",
+	       receipt->stop_ns / 1e3, receipt->attempts,
+	       receipt->total_ns / 1e6);
+}
+
+json_t *patch_json(const struct us_patch_info *patch)
+{
+	json_t *object = receipt_json(&patch->receipt);
+
+	json_object_set_new(object, "description",
+			    json_name(patch->description,
+				      sizeof(patch->description)));
+	json_object_set_new(object, "key_id",
+			    json_hex(patch->key_id, sizeof(patch->key_id)));
+	return object;
+}
+
+void patch_print(const struct us_patch_info *patch)
+{
+	printf("%6llu  %s  %.*s", (unsigned long long)patch->receipt.generation,
+	       hex(patch->receipt.bundle_id, 8), US_NAME_MAX,
+	       patch->receipt.name);
+	if (patch->description[0])
+		printf("  (%.*s)", (int)sizeof(patch->description),
+		       patch->description);
+	putchar('\n');
+}
+
+const char *log_level_name(u32 level)
+{
+	switch (level) {
+	case US_LOG_INFO:
+		return "info";
+	case US_LOG_WARNING:
+		return "warning";
+	case US_LOG_ERROR:
+		return "error";
+	}
+	return "unknown";
+}
+
+json_t *log_entry_json(const struct us_log_entry *entry)
+{
+	return json_pack("{s:I, s:I, s:s, s:o, s:o}",
+			 "sequence", (json_int_t)entry->sequence,
+			 "time_ns", (json_int_t)entry->time_ns,
+			 "level", log_level_name(entry->level), "vcpu",
+			 entry->vcpu < US_MAX_VCPUS ?
+			 json_integer(entry->vcpu) : json_null(), "text",
+			 json_name(entry->text, sizeof(entry->text)));
+}
+
+void log_entry_print(const struct us_log_entry *entry)
+{
+	printf("%llu [%llu.%06llu] ", (unsigned long long)entry->sequence,
+	       (unsigned long long)entry->time_ns / 1000000000,
+	       (unsigned long long)entry->time_ns / 1000 % 1000000);
+	if (entry->vcpu < US_MAX_VCPUS)
+		printf("vCPU %u ", entry->vcpu);
+	if (entry->level != US_LOG_INFO)
+		printf("%s: ", log_level_name(entry->level));
+	printf("%.*s\n", (int)sizeof(entry->text), entry->text);
+}
+
+json_t *counters_json(const struct us_counters *counters, u32 vcpus)
+{
+	json_t *exits = json_array(), *one;
+	u32 vcpu, kind;
+
+	for (vcpu = 0; vcpu < vcpus && vcpu < US_MAX_VCPUS; vcpu++) {
+		one = json_object();
+		for (kind = 0; kind < US_EXIT_KINDS; kind++)
+			json_object_set_new(one, exit_names[kind],
+					    json_integer((json_int_t)
+						counters->exits[vcpu][kind]));
+		json_array_append_new(exits, one);
+	}
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "time_ns", (json_int_t)counters->time_ns,
+			 "exits", exits,
+			 "control_calls", (json_int_t)counters->control_calls,
+			 "control_ns", (json_int_t)counters->control_ns,
+			 "stops", (json_int_t)counters->stops,
+			 "hypervisor_bytes",
+			 (json_int_t)counters->hypervisor_bytes,
+			 "control_bytes", (json_int_t)counters->control_bytes,
+			 "page_table_bytes",
+			 (json_int_t)counters->page_table_bytes);
+}
+
+void counters_print(const struct us_counters *counters, u32 vcpus)
+{
+	u32 vcpu, kind;
+
+	printf("up %.3f s\n%-12s", counters->time_ns / 1e9, "exits");
+	for (vcpu = 0; vcpu < vcpus && vcpu < US_MAX_VCPUS; vcpu++)
+		printf("  %10s %u", "vCPU", vcpu);
+	putchar('\n');
+	for (kind = 0; kind < US_EXIT_KINDS; kind++) {
+		printf("%-12s", exit_names[kind]);
+		for (vcpu = 0; vcpu < vcpus && vcpu < US_MAX_VCPUS; vcpu++)
+			printf("  %12llu", (unsigned long long)
+			       counters->exits[vcpu][kind]);
+		putchar('\n');
+	}
+	printf("control domain entered %llu times, %.1f ms; %llu stops\n",
+	       (unsigned long long)counters->control_calls,
+	       counters->control_ns / 1e6, (unsigned long long)counters->stops);
+	printf("memory: hypervisor %llu, control domain %llu, page tables %llu "
+	       "bytes\n", (unsigned long long)counters->hypervisor_bytes,
+	       (unsigned long long)counters->control_bytes,
+	       (unsigned long long)counters->page_table_bytes);
+}

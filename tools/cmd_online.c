@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The subcommands that ask the Underseal below this machine. */
+#include <stdio.h>
+#include <time.h>
+
+#include "answer.h"
+#include "carry.h"
+#include "cli.h"
+#include "cmd.h"
+
+struct options {
+	const char *file, *signature;
+	u64 deadline_ms;	/* 0: the control domain's default */
+	u64 timeout_ms;
+	u64 since;		/* log: first sequence number */
+	bool wants_file, follow;
+};
+
+enum { KEY_TIMEOUT = 0x100 };
+
+#define TIMEOUT_OPTION { "timeout", KEY_TIMEOUT, "MS", 0, \
+	"give up after MS milliseconds (default 120000)", 0 }
+#define SIGNATURE_OPTION { "signature", 'x', "FILE", 0, \
+	"the signature, instead of the file's name with .minisig", 0 }
+
+static error_t parse_option(int key, char *arg, struct options *options)
+{
+	switch (key) {
+	case 'x':
+		options->signature = arg;
+		return 0;
+	case 'd':
+		if (!parse_number(arg, 1, 3600000, &options->deadline_ms))
+			return usage_error("'%s' is no deadline of 1 to "
+					   "3600000 ms", arg);
+		return 0;
+	case KEY_TIMEOUT:
+		if (!parse_number(arg, 1, 3600000, &options->timeout_ms))
+			return usage_error("'%s' is no timeout of 1 to "
+					   "3600000 ms", arg);
+		return 0;
+	case 's':
+		if (!parse_number(arg, 0, UINT64_MAX, &options->since))
+			return usage_error("'%s' is no sequence number", arg);
+		return 0;
+	case 'f':
+		options->follow = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (!options->wants_file || options->file)
+			return usage_error("'%s' is one argument too many",
+					   arg);
+		options->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (options->wants_file && !options->file)
+			return usage_error("the file is missing");
+		return 0;
+	}
+	return parse_option(key, arg, options);
+}
+
+static enum us_error carry_file(enum us_op op, const struct options *options,
+				struct ring_request *request)
+{
+	const struct carry what = {
+		.op = op, .path = options->file,
+		.signature = options->signature, .arg = options->deadline_ms,
+		/* The control domain may take all of the deadline. */
+		.timeout_ms = options->timeout_ms ? options->timeout_ms :
+			      RING_TIMEOUT_MS + options->deadline_ms,
+	};
+	enum us_error error = ring_open();
+
+	*request = (struct ring_request){ 0 };
+	return error ? error : carry(&what, request);
+}
+
+static enum us_error ask(enum us_op op, u64 arg, const struct options *options,
+			 struct ring_request *request)
+{
+	enum us_error error = ring_open();
+
+	*request = (struct ring_request){
+		.op = op, .arg = arg, .timeout_ms = options->timeout_ms,
+	};
+	return error ? error : ring(request);
+}
+
+static const struct argp_option seal_options[] = {
+	SIGNATURE_OPTION, TIMEOUT_OPTION, { 0 }
+};
+static const struct argp seal_argp = {
+	.options = seal_options, .parser = parse, .args_doc = "BASELINE",
+	.doc = "Verify the running kernel against its signed baseline and "
+	"protect its code from then on.",
+};
+
+enum us_error cmd_seal(int argc, char **argv)
+{
+	struct options options = { .wants_file = true };
+	const struct us_seal_report *report;
+	struct ring_request request = { 0 };
+	enum us_error error;
+
+	error = parse_options(&seal_argp, argc, argv, &options);
+	if (!error)
+		error = carry_file(US_OP_SEAL, &options, &request);
+	if (!error) {
+		report = carry_answer(&request, sizeof(*report));
+		if (!report)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(seal_report_json(report));
+		else
+			seal_report_print(report);
+	}
+	ring_release(&request);
+	return error;
+}
+
+static enum us_error change(enum us_op op, struct options *options,
+			    const char *verb)
+{
+	struct ring_request request;
+	const struct us_receipt *receipt;
+	enum us_error error;
+
+	error = carry_file(op, options, &request);
+	if (!error) {
+		receipt = carry_answer(&request, sizeof(*receipt));
+		if (!receipt)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(receipt_json(receipt));
+		else
+			receipt_print(receipt, verb);
+	}
+	ring_release(&request);
+	return error;
+}
+
+static const struct argp_option change_options[] = {
+	{ "deadline", 'd', "MS", 0, "try for MS milliseconds while a function "
+	  "is in use (default 5000)", 0 },
+	{ "deadline-ms", 0, NULL, OPTION_ALIAS, NULL, 0 },
+	SIGNATURE_OPTION, TIMEOUT_OPTION, { 0 }
+};
+static const struct argp apply_argp = {
+	.options = change_options, .parser = parse, .args_doc = "BUNDLE",
+	.doc = "Install a signed bundle in the running kernel.",
+};
+static const struct argp revert_argp = {
+	.options = change_options, .parser = parse, .args_doc = "AUTHORISATION",
+	.doc = "Take a bundle back, as a signed authorisation allows.",
+};
+
+enum us_error cmd_apply(int argc, char **argv)
+{
+	struct options options = { .wants_file = true };
+	enum us_error error;
+
+	error = parse_options(&apply_argp, argc, argv, &options);
+	return error ? error : change(US_OP_APPLY, &options, "applied");
+}
+
+enum us_error cmd_revert(int argc, char **argv)
+{
+	struct options options = { .wants_file = true };
+	enum us_error error;
+
+	error = parse_options(&revert_argp, argc, argv, &options);
+	return error ? error : change(US_OP_REVERT, &options, "reverted");
+}
+
+static const struct argp_option plain_options[] = { TIMEOUT_OPTION, { 0 } };
+
+static const struct argp status_argp = {
+	.options = plain_options, .parser = parse,
+	.doc = "Show the state of the Underseal below this machine.",
+};
+
+enum us_error cmd_status(int argc, char **argv)
+{
+	struct ring_request request = { 0 };
+	struct options options = { 0 };
+	const struct us_status *status;
+	enum us_error error;
+
+	error = parse_options(&status_argp, argc, argv, &options);
+	if (!error)
+		error = ask(US_OP_STATUS, 0, &options, &request);
+	if (!error) {
+		status = carry_answer(&request, sizeof(*status));
+		if (!status)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(status_json(status));
+		else
+			status_print(status);
+	}
+	ring_release(&request);
+	return error;
+}
+
+/* Entries in an answer that is an array; PROTOCOL when it is not whole. */
+static enum us_error count_entries(const struct ring_request *request,
+				   u64 size, u32 *count)
+{
+	*count = request->out_len / size;
+	if (request->out_len % size)
+		return fail(US_E_PROTOCOL, "answer of %u bytes",
+			    request->out_len);
+	return US_OK;
+}
+
+static const struct argp list_argp = {
+	.options = plain_options, .parser = parse,
+	.doc = "List the patches that are installed now.",
+};
+
+enum us_error cmd_list(int argc, char **argv)
+{
+	struct ring_request request = { 0 };
+	const struct us_patch_info *patches;
+	struct options options = { 0 };
+	json_t *array = json_array();
+	enum us_error error;
+	u32 i, count = 0;
+
+	error = parse_options(&list_argp, argc, argv, &options);
+	if (!error)
+		error = ask(US_OP_LIST, 0, &options, &request);
+	if (!error)
+		error = count_entries(&request, sizeof(*patches), &count);
+	patches = request.out;
+	for (i = 0; i < count && !error; i++) {
+		json_array_append_new(array, patch_json(&patches[i]));
+		if (!cli_json)
+			patch_print(&patches[i]);
+	}
+	if (!error)
+		print_json(json_pack("{s:O}", "patches", array));
+	json_decref(array);
+	ring_release(&request);
+	return error;
+}
+
+static const struct argp_option log_options[] = {
+	{ "since", 's', "NUMBER", 0, "begin at sequence number NUMBER", 0 },
+	{ "follow", 'f', NULL, 0, "wait for new entries; with --json one "
+	  "object a line", 0 },
+	TIMEOUT_OPTION, { 0 }
+};
+static const struct argp log_argp = {
+	.options = log_options, .parser = parse,
+	.doc = "Show Underseal's log.",
+};
+
+/* With --follow each entry is printed alone; else they are gathered. */
+static void show_entry(const struct us_log_entry *entry, bool follow,
+		       json_t *array)
+{
+	json_t *object;
+
+	if (!cli_json) {
+		log_entry_print(entry);
+		return;
+	}
+	object = log_entry_json(entry);
+	if (follow) {
+		json_dumpf(object, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(object);
+	} else {
+		json_array_append_new(array, object);
+	}
+}
+
+/* One answer's worth from *@next on; moves *@next, sets *@count. */
+static enum us_error show_some(const struct options *options, u64 *next,
+			       u32 *count, json_t *array)
+{
+	const struct us_log_entry *entries;
+	struct ring_request request;
+	enum us_error error;
+	u32 i;
+
+	*count = 0;
+	error = ask(US_OP_LOG, *next, options, &request);
+	if (!error)
+		error = count_entries(&request, sizeof(*entries), count);
+	entries = request.out;
+	for (i = 0; i < *count && !error; i++) {
+		show_entry(&entries[i], options->follow, array);
+		*next = entries[i].sequence + 1;
+	}
+	ring_release(&request);
+	return error;
+}
+
+enum us_error cmd_log(int argc, char **argv)
+{
+	const struct timespec second = { 1, 0 };
+	struct options options = { 0 };
+	json_t *array = json_array();
+	enum us_error error;
+	u32 count = 1;
+	u64 next;
+
+	error = parse_options(&log_argp, argc, argv, &options);
+	next = options.since;
+	while (!error && (count || options.follow)) {
+		error = show_some(&options, &next, &count, array);
+		if (!error && !count && options.follow) {
+			fflush(stdout);
+			nanosleep(&second, NULL);
+		}
+	}
+	if (!error)
+		print_json(json_pack("{s:O}", "entries", array));
+	json_decref(array);
+	return error;
+}
+
+static const struct argp counters_argp = {
+	.options = plain_options, .parser = parse,
+	.doc = "Show how often each vCPU came into the hypervisor, and why.",
+};
+
+/* The counters do not say how many vCPUs there are; the status does. */
+static enum us_error ask_vcpus(const struct options *options, u32 *vcpus)
+{
+	const struct us_status *status;
+	struct ring_request request;
+	enum us_error error;
+
+	error = ask(US_OP_STATUS, 0, options, &request);
+	if (!error) {
+		status = carry_answer(&request, sizeof(*status));
+		if (status)
+			*vcpus = status->vcpus;
+		else
+			error = US_E_PROTOCOL;
+	}
+	ring_release(&request);
+	return error;
+}
+
+enum us_error cmd_counters(int argc, char **argv)
+{
+	const struct us_counters *counters;
+	struct ring_request request = { 0 };
+	struct options options = { 0 };
+	enum us_error error;
+	u32 vcpus = 0;
+
+	error = parse_options(&counters_argp, argc, argv, &options);
+	if (!error)
+		error = ask_vcpus(&options, &vcpus);
+	if (!error)
+		error = ask(US_OP_COUNTERS, 0, &options, &request);
+	if (!error) {
+		counters = carry_answer(&request, sizeof(*counters));
+		if (!counters)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(counters_json(counters, vcpus));
+		else
+			counters_print(counters, vcpus);
+	}
+	ring_release(&request);
+	return error;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* underseal-guest: what a server needs of the command, in one static program. */
+#include "cli.h"
+#include "cmd.h"
+
+const struct command commands[] = {
+	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "apply", "install a signed bundle", cmd_apply },
+	{ "revert", "take a bundle back", cmd_revert },
+	{ "list", "list installed patches", cmd_list },
+	{ "status", "show Underseal's state", cmd_status },
+	{ "log", "show Underseal's log", cmd_log },
+	{ "counters", "show exits and memory use", cmd_counters },
+	{ "inspect", "show a bundle, baseline or revert authorisation",
+	  cmd_inspect },
+	{ 0 }
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv);
+}
