@@ -72,11 +72,18 @@ static void probe_cpu(void *argument)
 
 static enum us_error report(enum us_error error, u32 cpu)
 {
-	if (error == US_E_CPU_VENDOR &&
-	    cpuid(CPUID_FEATURES).ecx & FEATURES_ECX_VMX)
-		return fail(error, "CPU %u has Intel VT-x, which this version "
-			    "cannot use yet; it needs AMD-V.", cpu);
-	return fail(error, "Found on CPU %u.", cpu);
+	switch (error) {
+	case US_E_SVM_DISABLED:
+		return fail(error, "CPU %u: VM_CR.SVMDIS is set. Switch SVM on "
+			    "in the firmware's setup.", cpu);
+	case US_E_NO_NESTED_PAGING:
+		return fail(error, "CPU %u: CPUID 8000000A shows no NPT.", cpu);
+	default:
+		if (cpuid(CPUID_FEATURES).ecx & FEATURES_ECX_VMX)
+			return fail(error, "CPU %u has Intel VT-x, which this "
+				    "version cannot use yet.", cpu);
+		return fail(error, "CPU %u: CPUID 80000001 shows no SVM.", cpu);
+	}
 }
 
 /*
