@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control core as its host sees it. One thread: a host never enters the core
+ * while it is inside, with one exception, control_text_write() from within
+ * host_backoff(). No call takes memory that it does not give back; all of the
+ * core's memory is static.
+ */
+#ifndef UNDERSEAL_CORE_H
+#define UNDERSEAL_CORE_H
+
+#include "host.h"
+
+/* Who rang the doorbell: registers of the calling vCPU at that instruction. */
+struct control_caller {
+	u32 vcpu;		/* index */
+	u32 cpl;		/* 0 .. 3 */
+	u64 cr0, cr3, cr4, efer;
+	u64 request_gva;	/* of a struct us_request */
+};
+
+/*
+ * Forget everything and start: reads the trusted keys and fills the arena with
+ * int3. Keys that cannot be read are logged, and then nothing is trusted.
+ * Called once before all others (by tests: again, to start afresh).
+ * US_E_HOST_FAILED when the arena cannot be written.
+ */
+enum us_error control_init(void);
+
+/*
+ * Carry out the request of @who and keep its result for control_claim(). Returns
+ * the request's status, any of errors.h below 100. May stop vCPUs and back off;
+ * has released everything on return.
+ */
+enum us_error control_request(const struct control_caller *who);
+
+/*
+ * The caller of the last request is back, and its vCPU is held: write status and
+ * response into its memory. Returns the request's status, GUEST_ADDRESS when
+ * the memory is not there any more, or BAD_REQUEST when there is nothing to claim.
+ */
+enum us_error control_claim(const struct control_caller *who);
+
+/*
+ * Judge the write of @len bytes (1 .. 64, in one page) at @gpa that the guest's
+ * instruction at @rip makes through the linear address @gva. OK: it has been
+ * carried out. BAD_REQUEST: refused, nothing was changed.
+ */
+enum us_error control_text_write(u64 gpa, const void *bytes, u32 len, u64 rip,
+				 u64 gva, u32 vcpu);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control/host.h by the hypervisor's verbs, and the domain's main loop. The
+ * mailbox is written by the hypervisor alone, and only inside HV_WAIT.
+ */
+#include <string.h>
+
+#include "core.h"
+#include "domain.h"
+
+#define NS_PER_MS	1000000ull
+
+static struct us_mailbox *mailbox;
+static struct host_info info;
+
+static u64 call(enum us_verb verb, u64 a, u64 b, u64 c)
+{
+	u64 result = verb;
+
+	if (mailbox->vmcall)
+		__asm__ volatile("vmcall" : "+a"(result)
+				 : "D"(a), "S"(b), "d"(c) : "memory");
+	else
+		__asm__ volatile("vmmcall" : "+a"(result)
+				 : "D"(a), "S"(b), "d"(c) : "memory");
+	return result;
+}
+
+static u64 address(const void *pointer)
+{
+	return (u64)(uintptr_t)pointer;
+}
+
+const struct host_info *host_info(void)
+{
+	return &info;
+}
+
+enum us_error host_read(u64 gpa, void *dst, u64 len)
+{
+	return call(US_HV_READ, gpa, address(dst), len);
+}
+
+enum us_error host_write(u64 gpa, const void *src, u64 len)
+{
+	return call(US_HV_WRITE, gpa, address(src), len);
+}
+
+enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
+{
+	return call(US_HV_PROTECT, gpa, len, prot);
+}
+
+enum us_error host_stop(void)
+{
+	return call(US_HV_STOP, 0, 0, 0);
+}
+
+void host_release(void)
+{
+	call(US_HV_RELEASE, 0, 0, 0);
+}
+
+enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
+{
+	return call(US_HV_VCPU, index, address(state), 0);
+}
+
+void host_log(enum us_log_level level, const char *text)
+{
+	const u64 room = sizeof(((struct us_log_entry *)0)->text) - 1;
+	u64 len = strlen(text);
+
+	call(US_HV_LOG, level, address(text), len < room ? len : room);
+}
+
+u32 host_log_read(u64 first, struct us_log_entry *out, u32 max)
+{
+	return call(US_HV_LOG_READ, first, address(out), max);
+}
+
+void host_counters(struct us_counters *out)
+{
+	call(US_HV_COUNTERS, address(out), 0, 0);
+}
+
+u64 host_time_ns(void)
+{
+	return call(US_HV_TIME, 0, 0, 0);
+}
+
+static enum us_error judge_write(void)
+{
+	u32 len = mailbox->write_len;
+
+	if (len > sizeof(mailbox->write_bytes))
+		return US_E_BAD_REQUEST;
+	return control_text_write(mailbox->write_gpa, mailbox->write_bytes, len,
+				  mailbox->write_rip, mailbox->write_gva,
+				  mailbox->event_vcpu);
+}
+
+void host_backoff(u32 ms)
+{
+	u64 now = host_time_ns(), end = now + ms * NS_PER_MS;
+	enum us_error result = US_OK;
+
+	while (now < end) {
+		call(US_HV_WAIT, result, (end - now + NS_PER_MS - 1) / NS_PER_MS,
+		     0);
+		if (mailbox->event != US_EV_TEXT_WRITE)
+			return;
+		/* Answered by the next wait, so there is always one more. */
+		result = judge_write();
+		now = host_time_ns();
+		if (now >= end)
+			end = now + NS_PER_MS;
+	}
+}
+
+static enum us_error handle_event(void)
+{
+	const struct control_caller who = {
+		.vcpu = mailbox->event_vcpu,
+		.cpl = mailbox->cpl,
+		.cr0 = mailbox->cr0,
+		.cr3 = mailbox->cr3,
+		.cr4 = mailbox->cr4,
+		.efer = mailbox->efer,
+		.request_gva = mailbox->request_gva,
+	};
+
+	switch (mailbox->event) {
+	case US_EV_REQUEST:
+		return control_request(&who);
+	case US_EV_CLAIM:
+		return control_claim(&who);
+	case US_EV_TEXT_WRITE:
+		return judge_write();
+	default:
+		return US_OK;
+	}
+}
+
+static void learn_host(void)
+{
+	info.vcpus = mailbox->vcpus;
+	info.guest_phys_bits = mailbox->guest_phys_bits;
+	info.product_version = mailbox->product_version;
+	info.arena_gpa = mailbox->arena_gpa;
+	info.arena_len = mailbox->arena_len;
+	info.hidden_bytes = mailbox->hidden_bytes;
+	info.keys = (const u8 *)(uintptr_t)mailbox->keys_gpa;
+	info.keys_len = mailbox->keys_len;
+}
+
+void domain_main(struct us_mailbox *box)
+{
+	enum us_error result;
+
+	mailbox = box;
+	learn_host();
+	if (info.vcpus > US_MAX_VCPUS || control_init())
+		domain_crash();
+	for (result = US_OK;;) {
+		call(US_HV_WAIT, result, 0, 0);
+		result = handle_event();
+	}
+}

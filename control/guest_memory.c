@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arena.h"
+#include "guest_memory.h"
+#include "state.h"
+
+#define CR0_PG		(1ull << 31)
+#define CR4_PAE		(1ull << 5)
+#define EFER_LMA	(1ull << 10)
+
+/* Whole page-table pages, because a page costs as much to read as an entry. */
+#define TABLE_SLOTS	16u
+
+static struct {
+	u64 gpa[TABLE_SLOTS];	/* NO_TABLE: empty */
+	u64 entries[TABLE_SLOTS][512];
+} tables;
+
+#define NO_TABLE	(~0ull)
+
+void guest_forget_tables(void)
+{
+	u32 i;
+
+	for (i = 0; i < TABLE_SLOTS; i++)
+		tables.gpa[i] = NO_TABLE;
+}
+
+static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+{
+	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
+	u32 slot = (page >> PAGE_SHIFT) % TABLE_SLOTS;
+	enum us_error error;
+
+	(void)ctx;
+	if (tables.gpa[slot] != page) {
+		tables.gpa[slot] = NO_TABLE;
+		error = host_read(page, tables.entries[slot], PAGE_SIZE);
+		if (error)
+			return error;
+		tables.gpa[slot] = page;
+	}
+	*entry = tables.entries[slot][(gpa - page) / 8];
+	return US_OK;
+}
+
+enum us_error guest_caller_space(const struct control_caller *who,
+				 struct address_space *space)
+{
+	if (!(who->cr0 & CR0_PG) || !(who->cr4 & CR4_PAE) ||
+	    !(who->efer & EFER_LMA))
+		return US_E_GUEST_ADDRESS;
+	space->cr3 = who->cr3;
+	space->levels = who->cr4 & CR4_LA57 ? 5 : 4;
+	space->nxe = who->efer & EFER_NXE;
+	return US_OK;
+}
+
+enum us_error guest_translate(const struct address_space *space, u64 gva,
+			      struct page_mapping *out)
+{
+	struct page_walker walker = {
+		.read = read_entry,
+		.cr3 = space->cr3,
+		.levels = space->levels,
+		.phys_bits = host_info()->guest_phys_bits,
+		.nxe = space->nxe,
+	};
+
+	return page_walk(&walker, gva, out);
+}
+
+/* Bytes of [gva, gva + len) that lie in the page of @gva. */
+static u64 part_in_page(u64 gva, u64 len)
+{
+	u64 room = PAGE_SIZE - (gva & (PAGE_SIZE - 1));
+
+	return len < room ? len : room;
+}
+
+/* What a caller's access needs of the pages it goes through. */
+struct access {
+	u64 flags;		/* PTE_USER, PTE_WRITE */
+	enum us_error (*each)(u64 gpa, void *data, u64 len);
+};
+
+static enum us_error read_part(u64 gpa, void *data, u64 len)
+{
+	return host_read(gpa, data, len);
+}
+
+static bool writable_for_guests(u64 gpa, u64 len)
+{
+	const struct host_info *host = host_info();
+
+	if (spans_overlap(gpa, len, host->arena_gpa, host->arena_len))
+		return false;
+	return !control.sealed || !kernel_text_overlaps(&control.kernel, gpa, len);
+}
+
+static enum us_error check_part(u64 gpa, void *data, u64 len)
+{
+	u8 byte;
+
+	(void)data;
+	if (!writable_for_guests(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	/* Says whether the host takes this for ordinary memory. */
+	return host_read(gpa, &byte, 1);
+}
+
+static enum us_error write_part(u64 gpa, void *data, u64 len)
+{
+	if (!writable_for_guests(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	return host_write(gpa, data, len);
+}
+
+static enum us_error walk_pages(const struct address_space *space, u64 gva,
+				void *data, u64 len, const struct access *access)
+{
+	struct page_mapping mapping;
+	enum us_error error;
+	u8 *at = data;
+	u64 part;
+
+	if (!span_valid(gva, len))
+		return US_E_GUEST_ADDRESS;
+	for (; len; gva += part, len -= part) {
+		part = part_in_page(gva, len);
+		error = guest_translate(space, gva, &mapping);
+		if (error)
+			return error;
+		if ((mapping.flags & access->flags) != access->flags)
+			return US_E_GUEST_ADDRESS;
+		error = access->each(mapping.gpa, at, part);
+		if (error)
+			return error;
+		if (at)
+			at += part;
+	}
+	return US_OK;
+}
+
+enum us_error guest_read(const struct address_space *space, u64 gva, void *dst,
+			 u64 len)
+{
+	const struct access access = { .each = read_part };
+
+	return walk_pages(space, gva, dst, len, &access);
+}
+
+static enum us_error caller_access(const struct control_caller *who, u64 gva,
+				   void *data, u64 len, struct access access)
+{
+	struct address_space space;
+	enum us_error error;
+
+	error = guest_caller_space(who, &space);
+	if (error)
+		return error;
+	if (who->cpl == 3)
+		access.flags |= PTE_USER;
+	return walk_pages(&space, gva, data, len, &access);
+}
+
+enum us_error caller_read(const struct control_caller *who, u64 gva, void *dst,
+			  u64 len)
+{
+	const struct access access = { .each = read_part };
+
+	return caller_access(who, gva, dst, len, access);
+}
+
+enum us_error caller_check_write(const struct control_caller *who, u64 gva,
+				 u64 len)
+{
+	const struct access access = { PTE_WRITE, check_part };
+
+	return caller_access(who, gva, NULL, len, access);
+}
+
+enum us_error caller_write(const struct control_caller *who, u64 gva,
+			   const void *src, u64 len)
+{
+	const struct access access = { PTE_WRITE, write_part };
+
+	/* write_part only reads from it. */
+	return caller_access(who, gva, (void *)(uintptr_t)src, len, access);
+}

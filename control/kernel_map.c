@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "kernel_map.h"
+#include "state.h"
+
+/* PTI keeps a process' user half one page above its kernel half, both in an 8 KiB
+ * pair (arch/x86/include/asm/pgtable.h, PTI_PGTABLE_SWITCH_BIT). */
+#define PTI_USER_HALF	PAGE_SIZE
+
+u64 kernel_symbol(const struct kernel *kernel, enum us_fact fact)
+{
+	return kernel->text_gva + kernel->facts[fact];
+}
+
+/* Facts are signed, but a wrong one must not lead to arithmetic that wraps. */
+static bool facts_ok(const struct us_baseline_header *header)
+{
+	static const u8 offsets[] = {
+		US_FACT_ENTRY_SYSCALL, US_FACT_BUILD_ID_NOTE, US_FACT_IMAGE_END,
+		US_FACT_LEVEL2_KERNEL_PGT, US_FACT_INIT_TOP_PGT,
+		US_FACT_INIT_TASK, US_FACT_PER_CPU_OFFSET, US_FACT_NR_CPU_IDS,
+	};
+	static const u8 members[] = {
+		US_FACT_TASK_TASKS, US_FACT_TASK_THREAD_NODE,
+		US_FACT_TASK_SIGNAL, US_FACT_TASK_STACK, US_FACT_TASK_THREAD_SP,
+		US_FACT_TASK_COMM, US_FACT_TASK_PID, US_FACT_SIGNAL_THREAD_HEAD,
+	};
+	const u64 *facts = header->facts;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(offsets); i++)
+		if (facts[offsets[i]] > KERNEL_WINDOW_LEN)
+			return false;
+	for (i = 0; i < ARRAY_SIZE(members); i++)
+		if (facts[members[i]] > (64u << 10))
+			return false;
+	return facts[US_FACT_PERCPU_CURRENT_TASK] < SIZE_1G &&
+	       facts[US_FACT_THREAD_SIZE] >= PAGE_SIZE &&
+	       facts[US_FACT_THREAD_SIZE] <= (64u << 10) &&
+	       IS_ALIGNED(facts[US_FACT_LINK_BASE], SIZE_2M) &&
+	       IS_ALIGNED(facts[US_FACT_INIT_TOP_PGT], PAGE_SIZE) &&
+	       IS_ALIGNED(facts[US_FACT_LEVEL2_KERNEL_PGT], PAGE_SIZE) &&
+	       header->text_len <= facts[US_FACT_IMAGE_END];
+}
+
+static void describe(const struct us_baseline_header *header,
+		     struct kernel *kernel)
+{
+	memset(kernel, 0, sizeof(*kernel));
+	memcpy(kernel->facts, header->facts, sizeof(kernel->facts));
+	memcpy(kernel->build_id, header->build_id, sizeof(kernel->build_id));
+	memcpy(kernel->name, header->kernel, sizeof(kernel->name));
+	kernel->build_id_len = header->build_id_len;
+	kernel->text_len = header->text_len;
+	kernel->pages_len = ALIGN_UP(header->text_len, PAGE_SIZE);
+}
+
+/* The caller's LSTAR points at entry_SYSCALL_64 (syscall_init() in
+ * arch/x86/kernel/cpu/common.c), which gives the slide. */
+static enum us_error find_slide(const struct control_caller *who,
+				struct kernel *kernel)
+{
+	struct us_vcpu_state state;
+	enum us_error error;
+	u64 last;
+
+	error = host_stop();
+	if (error)
+		return control_fail(error, 0, 0, NULL);
+	error = host_vcpu(who->vcpu, &state);
+	host_release();
+	guest_forget_tables();
+	if (error)
+		return control_fail(error, 0, 0, NULL);
+	kernel->slide = state.lstar - kernel->facts[US_FACT_LINK_BASE] -
+			kernel->facts[US_FACT_ENTRY_SYSCALL];
+	kernel->text_gva = kernel->facts[US_FACT_LINK_BASE] + kernel->slide;
+	last = KERNEL_WINDOW + KERNEL_WINDOW_LEN -
+	       kernel->facts[US_FACT_IMAGE_END];
+	if (!IS_ALIGNED(kernel->slide, SIZE_2M) ||
+	    kernel->text_gva < KERNEL_WINDOW || kernel->text_gva > last)
+		return control_fail(US_E_KERNEL_NOT_FOUND, state.lstar, 0, NULL);
+	return US_OK;
+}
+
+/* The half of the caller's address space that maps the kernel. */
+static enum us_error kernel_half(const struct control_caller *who,
+				 const struct kernel *kernel,
+				 struct address_space *space,
+				 struct page_mapping *root)
+{
+	u64 gva = kernel_symbol(kernel, US_FACT_INIT_TOP_PGT);
+	enum us_error error;
+
+	error = guest_caller_space(who, space);
+	if (error)
+		return error;
+	error = guest_translate(space, gva, root);
+	if (!error || !(space->cr3 & PTI_USER_HALF))
+		return error;
+	space->cr3 &= ~PTI_USER_HALF;
+	return guest_translate(space, gva, root);
+}
+
+static enum us_error check_build_id(const struct kernel *kernel)
+{
+	u64 gva = kernel_symbol(kernel, US_FACT_BUILD_ID_NOTE);
+	u8 found[US_BUILD_ID_MAX];
+
+	if (guest_read(&kernel->space, gva, found, kernel->build_id_len))
+		return control_fail(US_E_KERNEL_NOT_FOUND, gva, 0, NULL);
+	if (memcmp(found, kernel->build_id, kernel->build_id_len))
+		return control_fail(US_E_KERNEL_BUILD_ID, gva, 0, NULL);
+	return US_OK;
+}
+
+enum us_error kernel_find(const struct control_caller *who,
+			  const struct us_baseline_header *header,
+			  struct kernel *kernel)
+{
+	struct address_space space;
+	struct page_mapping root;
+	enum us_error error;
+
+	if (!facts_ok(header))
+		return control_fail(US_E_BASELINE_FIELD, 0, 0, NULL);
+	describe(header, kernel);
+	error = find_slide(who, kernel);
+	if (error)
+		return error;
+	error = kernel_half(who, kernel, &space, &root);
+	if (error)
+		return control_fail(US_E_KERNEL_NOT_FOUND,
+				    kernel_symbol(kernel, US_FACT_INIT_TOP_PGT),
+				    0, NULL);
+	kernel->space = space;
+	kernel->space.cr3 = root.gpa;
+	return check_build_id(kernel);
+}
+
+static bool range_clear(const struct kernel *kernel, u64 gpa)
+{
+	const struct host_info *host = host_info();
+
+	return !spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) &&
+	       !kernel_text_overlaps(kernel, gpa, PAGE_SIZE);
+}
+
+/* Add the frame of the next page of text; false when it cannot be sealed. */
+static bool add_frame(struct kernel *kernel, u64 offset, u64 gpa)
+{
+	struct text_range *last;
+
+	if (!range_clear(kernel, gpa))
+		return false;
+	if (kernel->range_count) {
+		last = &kernel->ranges[kernel->range_count - 1];
+		if (last->gpa + last->len == gpa) {
+			last->len += PAGE_SIZE;
+			return true;
+		}
+	}
+	if (kernel->range_count == KERNEL_MAX_RANGES)
+		return false;
+	kernel->ranges[kernel->range_count++] =
+		(struct text_range) { offset, gpa, PAGE_SIZE };
+	return true;
+}
+
+enum us_error kernel_map_text(const struct control_caller *who,
+			      struct kernel *kernel)
+{
+	struct page_mapping own, callers, root;
+	struct address_space space;
+	u64 offset, gva;
+
+	kernel->range_count = 0;
+	if (kernel_half(who, kernel, &space, &root))
+		return control_fail(US_E_KERNEL_MAPPING, kernel->text_gva, 0, NULL);
+	for (offset = 0; offset < kernel->pages_len; offset += PAGE_SIZE) {
+		gva = kernel->text_gva + offset;
+		if (guest_translate(&kernel->space, gva, &own) ||
+		    guest_translate(&space, gva, &callers) ||
+		    own.gpa != callers.gpa ||
+		    (own.flags & (PTE_NX | PTE_USER)) ||
+		    !add_frame(kernel, offset, own.gpa))
+			return control_fail(US_E_KERNEL_MAPPING, gva, 0, NULL);
+	}
+	return US_OK;
+}
+
+bool kernel_text_overlaps(const struct kernel *kernel, u64 gpa, u64 len)
+{
+	u32 i;
+
+	for (i = 0; i < kernel->range_count; i++)
+		if (spans_overlap(gpa, len, kernel->ranges[i].gpa,
+				  kernel->ranges[i].len))
+			return true;
+	return false;
+}
+
+bool kernel_text_offset(const struct kernel *kernel, u64 gpa, u64 len,
+			u64 *offset)
+{
+	u32 i;
+
+	for (i = 0; i < kernel->range_count; i++) {
+		const struct text_range *range = &kernel->ranges[i];
+
+		if (gpa >= range->gpa &&
+		    span_inside(gpa - range->gpa, len, range->len)) {
+			*offset = range->offset + (gpa - range->gpa);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The guest-physical address of @offset and how far it runs on from there. */
+static u64 locate(const struct kernel *kernel, u64 offset, u64 *run)
+{
+	const struct text_range *range = kernel->ranges;
+
+	while (offset - range->offset >= range->len)
+		range++;
+	*run = range->len - (offset - range->offset);
+	return range->gpa + (offset - range->offset);
+}
+
+enum us_error kernel_text_read(const struct kernel *kernel, u64 offset,
+			       void *dst, u64 len)
+{
+	enum us_error error;
+	u64 gpa, part;
+	u8 *at = dst;
+
+	if (!span_inside(offset, len, kernel->pages_len))
+		return US_E_GUEST_ADDRESS;
+	for (; len; offset += part, at += part, len -= part) {
+		gpa = locate(kernel, offset, &part);
+		part = len < part ? len : part;
+		error = host_read(gpa, at, part);
+		if (error)
+			return error;
+	}
+	return US_OK;
+}
+
+enum us_error kernel_text_write(const struct kernel *kernel, u64 offset,
+				const void *src, u64 len)
+{
+	enum us_error error;
+	const u8 *at = src;
+	u64 gpa, part;
+
+	if (!span_inside(offset, len, kernel->pages_len))
+		return US_E_GUEST_ADDRESS;
+	for (; len; offset += part, at += part, len -= part) {
+		gpa = locate(kernel, offset, &part);
+		part = len < part ? len : part;
+		error = host_write(gpa, at, part);
+		if (error)
+			return error;
+	}
+	return US_OK;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The list of installed patches, oldest first, with all that reverting needs. */
+#ifndef UNDERSEAL_PATCHES_H
+#define UNDERSEAL_PATCHES_H
+
+#include "abi.h"
+#include "bundle.h"
+#include "errors.h"
+
+/* Bounds over all installed patches together; TOO_MANY_PATCHES past them. */
+#define PATCHES_MAX_FUNCTIONS	2048u
+#define PATCHES_MAX_HUNKS	4096u
+
+struct installed_function {
+	u32 image_offset;	/* of the old body */
+	u32 old_size;
+	u32 arena_offset;	/* of the new body, from the arena's start */
+	u32 new_size;
+	char name[US_NAME_MAX];
+};
+
+struct installed_hunk {
+	u32 image_offset;
+	u32 len;
+	u8 before[US_HUNK_MAX];	/* what memory held */
+	u8 after[US_HUNK_MAX];	/* what it holds now */
+};
+
+/* The pointers are valid until the list changes. */
+struct installed_patch {
+	struct us_patch_info info;
+	const struct installed_function *functions;
+	const struct installed_hunk *hunks;
+	u32 function_count;
+	u32 hunk_count;
+};
+
+void patches_reset(void);
+u32 patches_count(void);
+
+/* Patch @index, below patches_count(). */
+void patches_get(u32 index, struct installed_patch *patch);
+
+/* Room for one more patch with this many functions and hunks? */
+bool patches_have_room(u32 functions, u32 hunks);
+
+/* Append; the caller has asked patches_have_room(). */
+void patches_add(const struct installed_patch *patch);
+void patches_remove(u32 index);
+
+/* The patch with this id and generation; false when there is none. */
+bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index);
+
+/* Name of the patch that has a hunk in [offset, offset + len), or NULL. */
+const char *patches_hunk_at(u64 offset, u64 len);
+
+/* Name of the newest patch after @index that replaces a function which shares a
+ * byte with one of patch @index, or NULL. */
+const char *patches_newer_over(u32 index);
+
+u64 patches_arena_end(u32 index);
+bool patches_use_arena(u64 offset, u64 len);
+u64 patches_arena_used(void);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Is code that is about to change in use? Looks at every vCPU's registers and at
+ * every kernel stack of the guest, and takes each word that could be a return
+ * address for one. The guest's lists are read as they are: a kernel that lies
+ * about its tasks harms itself alone. A list that cannot be followed counts as
+ * in use.
+ */
+#ifndef UNDERSEAL_STACK_CHECK_H
+#define UNDERSEAL_STACK_CHECK_H
+
+#include "kernel_map.h"
+
+/* In use when a word w is found with start < w < end. A return address into a
+ * function is past its first byte; a vCPU at its first byte has run none of it. */
+struct code_range {
+	u64 start, end;		/* linear addresses */
+	const char *name;
+};
+
+struct code_user {
+	u64 address;		/* the word that was found */
+	u64 pid;		/* of the task, 0 for a vCPU or an idle task */
+	const char *name;	/* of the range, or what could not be read */
+	char comm[16];		/* of the task */
+};
+
+/* Forget the idle tasks seen so far. */
+void stack_check_reset(void);
+
+/*
+ * All vCPUs stopped. OK when none of @count ranges is in use, else
+ * FUNCTION_IN_USE and *@user says by whom.
+ */
+enum us_error stack_check(const struct kernel *kernel,
+			  const struct code_range *ranges, u32 count,
+			  struct code_user *user);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The requests that only tell. */
+#include <string.h>
+
+#include "patches.h"
+#include "state.h"
+
+enum us_error status_request(const struct control_call *call)
+{
+	struct us_status *status = (void *)control_response;
+	const struct host_info *host = host_info();
+	const struct kernel *kernel = &control.kernel;
+
+	(void)call;
+	memset(status, 0, sizeof(*status));
+	status->abi_version = US_ABI_VERSION;
+	status->product_version = host->product_version;
+	status->vcpus = host->vcpus;
+	status->control_state = US_CONTROL_OK;
+	status->patches = patches_count();
+	status->generation = control.generation;
+	status->arena_gpa = host->arena_gpa;
+	status->arena_len = host->arena_len;
+	status->arena_used = patches_arena_used();
+	status->hidden_bytes = host->hidden_bytes;
+	status->writes_allowed = control.writes_allowed;
+	status->writes_refused = control.writes_refused;
+	if (control.sealed) {
+		status->seal_state = US_SEALED;
+		status->text_gva = kernel->text_gva;
+		status->text_len = kernel->text_len;
+		memcpy(status->build_id, kernel->build_id, US_BUILD_ID_MAX);
+		status->build_id_len = kernel->build_id_len;
+		memcpy(status->kernel, kernel->name, US_NAME_MAX);
+	}
+	control.result.out_len = sizeof(*status);
+	return US_OK;
+}
+
+static_assert(US_MAX_PATCHES * sizeof(struct us_patch_info) <= US_MAX_RESPONSE,
+	      "a full list fits");
+
+enum us_error list_request(const struct control_call *call)
+{
+	struct us_patch_info *list = (void *)control_response;
+	u64 len = patches_count() * sizeof(*list);
+	struct installed_patch patch;
+	u32 i;
+
+	if (call->request.out.len < len)
+		return control_fail(US_E_OUT_TOO_SMALL, call->request.out.len,
+				    len, NULL);
+	for (i = 0; i < patches_count(); i++) {
+		patches_get(i, &patch);
+		list[i] = patch.info;
+	}
+	control.result.out_len = len;
+	return US_OK;
+}
+
+enum us_error log_request(const struct control_call *call)
+{
+	struct us_log_entry *entries = (void *)control_response;
+	u64 max = call->request.out.len / sizeof(*entries);
+
+	if (max > US_MAX_RESPONSE / sizeof(*entries))
+		max = US_MAX_RESPONSE / sizeof(*entries);
+	control.result.out_len = sizeof(*entries) *
+		host_log_read(call->request.arg, entries, max);
+	return US_OK;
+}
+
+enum us_error counters_request(const struct control_call *call)
+{
+	struct us_counters *counters = (void *)control_response;
+
+	(void)call;
+	memset(counters, 0, sizeof(*counters));
+	host_counters(counters);
+	control.result.out_len = sizeof(*counters);
+	return US_OK;
+}
