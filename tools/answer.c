@@ -184,7 +184,7 @@ json_t *patch_json(const struct us_patch_info *patch)
 			    json_name(patch->description,
 				      sizeof(patch->description)));
 	json_object_set_new(object, "key_id",
-			    json_hex(patch->key_id, sizeof(patch->key_id)));
+			    json_string(key_name(patch->key_id)));
 	return object;
 }
 

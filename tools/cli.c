@@ -250,7 +250,7 @@ static void print_help(FILE *stream)
 	      "Patch the kernel of a running server from underneath it.\n\n",
 	      stream);
 	for (command = commands; command->name; command++)
-		fprintf(stream, "  %-12s %s\n", command->name,
+		fprintf(stream, "  %-18s%s\n", command->name,
 			command->summary);
 	fputs("\nEvery command takes --help and --json. Exit status: 0 done, "
 	      "1 refused or failed,\n2 command line not understood.\n", stream);

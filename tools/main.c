@@ -5,6 +5,10 @@
 
 const struct command commands[] = {
 	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
+	{ "sign", "sign a file as minisign does", cmd_sign },
+	{ "verify", "check a file's signature", cmd_verify },
+	{ "authorize-revert", "make the authorisation to take a bundle back",
+	  cmd_revert_auth },
 	{ "inspect", "show a bundle, baseline or revert authorisation",
 	  cmd_inspect },
 	{ "seal", "verify the running kernel and protect its code", cmd_seal },

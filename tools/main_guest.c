@@ -11,6 +11,7 @@ const struct command commands[] = {
 	{ "status", "show Underseal's state", cmd_status },
 	{ "log", "show Underseal's log", cmd_log },
 	{ "counters", "show exits and memory use", cmd_counters },
+	{ "verify", "check a file's signature", cmd_verify },
 	{ "inspect", "show a bundle, baseline or revert authorisation",
 	  cmd_inspect },
 	{ 0 }

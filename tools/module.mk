@@ -8,11 +8,12 @@ TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 TOOLS_LIB := $(TOOLS_COMMON) tools/cli.c tools/file.c tools/report.c
 RING := guest-agent/ring.c guest-agent/carry.c
 TOOLS_BASE := $(TOOLS_LIB) $(RING) tools/answer.c tools/cmd_inspect.c \
-	tools/cmd_online.c
+	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
 	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
-	tools/baseline_write.c tools/symbol_map.c
+	tools/baseline_write.c tools/symbol_map.c \
+	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "report.h"
 
@@ -48,6 +49,18 @@ const char *site_kind_name(unsigned int kind)
 void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE])
 {
 	crypto_generichash(id, US_DIGEST_SIZE, data, len, NULL, 0);
+}
+
+const char *key_name(const u8 *id)
+{
+	static char ring[4][17];
+	static unsigned int next;
+	char *out = ring[next++ % 4];
+	u64 number;
+
+	memcpy(&number, id, sizeof(number));
+	snprintf(out, sizeof(ring[0]), "%016llX", (unsigned long long)number);
+	return out;
 }
 
 enum us_error check_bundle(const char *path, const void *data, u64 len,

@@ -25,6 +25,9 @@ void revert_print(const struct us_revert *revert);
 /* The bundle id: BLAKE2b-256 of the whole file. */
 void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE]);
 
+/* A minisign key id (8 bytes) as minisign writes it; static ring as for hex(). */
+const char *key_name(const u8 *id);
+
 /* Name of an enum us_site_kind. */
 const char *site_kind_name(unsigned int kind);
 
