@@ -7,20 +7,6 @@
 #include "vcpu.h"
 #include "vmm.h"
 
-/* Registers, APM volume 2, table 16-2. */
-#define APIC_TPR	0x080
-#define APIC_EOI	0x0b0
-#define APIC_LDR	0x0d0
-#define APIC_DFR	0x0e0
-#define APIC_SVR	0x0f0
-#define APIC_ISR	0x100
-#define APIC_ICR_LOW	0x300
-#define APIC_ICR_HIGH	0x310
-#define APIC_LVT_TIMER	0x320
-#define APIC_LVT_LAST	0x370
-#define APIC_TIMER_INIT	0x380
-#define APIC_TIMER_DIV	0x3e0
-
 #define ICR_MODE(icr)	((icr) >> 8 & 7)
 #define ICR_MODE_NMI	4
 #define ICR_MODE_INIT	5
@@ -45,14 +31,14 @@ static bool x2apic_on(void)
 	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 }
 
-static u32 apic_read(u32 reg)
+u32 apic_read(u32 reg)
 {
 	if (x2apic_on())
 		return (u32)rdmsr(MSR_X2APIC_BASE + reg / 16);
 	return *(volatile u32 *)(APIC_DEFAULT_BASE + reg);
 }
 
-static void apic_write(u32 reg, u32 value)
+void apic_write(u32 reg, u32 value)
 {
 	if (x2apic_on())
 		wrmsr(MSR_X2APIC_BASE + reg / 16, value);
@@ -62,8 +48,11 @@ static void apic_write(u32 reg, u32 value)
 
 static void wait_icr_idle(void)
 {
-	while (apic_read(APIC_ICR_LOW) & ICR_BUSY)
+	for (u32 i = 0; i < 1000000; i++) {
+		if (!(apic_read(APIC_ICR_LOW) & ICR_BUSY))
+			break;
 		cpu_pause();
+	}
 }
 
 static void send_nmi(u32 apic_id)
@@ -92,16 +81,40 @@ void apic_kick(struct cpu *cpu)
 		send_nmi(cpu->apic_id);
 }
 
+bool apic_requested(u8 vector)
+{
+	return apic_read(APIC_IRR + vector / 32 * 16) >> vector % 32 & 1;
+}
+
+static bool any_bit(u32 reg)
+{
+	u32 bits = 0;
+
+	for (u32 i = 0; i < 8; i++)
+		bits |= apic_read(reg + i * 16);
+	return bits;
+}
+
+static void end_interrupts(void)
+{
+	for (u32 i = 0; i < 256 && any_bit(APIC_ISR); i++)
+		apic_write(APIC_EOI, 0);
+}
+
 void apic_reset_self(void)
 {
-	for (u32 i = 0; i < 8; i++)
-		while (apic_read(APIC_ISR + i * 16))
-			apic_write(APIC_EOI, 0);
 	for (u32 reg = APIC_LVT_TIMER; reg <= APIC_LVT_LAST; reg += 16)
 		apic_write(reg, 1u << 16);
 	apic_write(APIC_TIMER_INIT, 0);
 	apic_write(APIC_TIMER_DIV, 0);
 	apic_write(APIC_TPR, 0);
+	/* Requested interrupts can be dropped in one way only: by taking them. */
+	end_interrupts();
+	apic_write(APIC_SVR, APIC_SVR_ENABLE | 0xff);
+	for (u32 i = 0; i < 256 && any_bit(APIC_IRR); i++) {
+		hv.ops->accept_interrupts();
+		end_interrupts();
+	}
 	if (!x2apic_on()) {
 		apic_write(APIC_LDR, 0);
 		apic_write(APIC_DFR, ~0u);

@@ -37,4 +37,25 @@ void apic_x2apic_icr(struct vcpu *vcpu, u64 icr);
 /* Bring this CPU's APIC to the state that INIT leaves (APM volume 2, 16.3.2). */
 void apic_reset_self(void);
 
+/* This CPU's registers, APM volume 2, table 16-2; MMIO or MSR as the mode is. */
+#define APIC_TPR	0x080
+#define APIC_EOI	0x0b0
+#define APIC_LDR	0x0d0
+#define APIC_DFR	0x0e0
+#define APIC_SVR	0x0f0
+#define APIC_SVR_ENABLE	(1u << 8)
+#define APIC_ISR	0x100
+#define APIC_IRR	0x200
+#define APIC_ICR_LOW	0x300
+#define APIC_ICR_HIGH	0x310
+#define APIC_LVT_TIMER	0x320
+#define APIC_LVT_LAST	0x370
+#define APIC_TIMER_INIT	0x380
+#define APIC_TIMER_COUNT 0x390
+#define APIC_TIMER_DIV	0x3e0
+u32 apic_read(u32 reg);
+void apic_write(u32 reg, u32 value);
+/* Is @vector requested and not yet taken? */
+bool apic_requested(u8 vector);
+
 #endif

@@ -9,6 +9,7 @@
 #include "slat.h"
 #include "stop.h"
 #include "version.h"
+#include "watchdog.h"
 
 #define TABLE_RESERVE	128	/* pages kept for SLAT tables */
 #define MAX_HEAP	(4u << 20)
@@ -196,8 +197,11 @@ bool control_lock(void)
 	while (!lock_try(&domain_lock)) {
 		stop_poll();
 		cpu_pause();
-		if (rdtsc() > limit)
+		if (rdtsc() > limit) {
+			control_check_overdue(control.budget_tsc /
+					      hv.boot.tsc_khz);
 			return false;
+		}
 	}
 	return true;
 }
@@ -232,22 +236,45 @@ static void die(enum us_control_state why, const struct vmexit *exit)
 	      exit->code, exit->info1, exit->info2, regs->rip);
 }
 
-/* One run of the domain, up to its next exit. False: a physical interrupt. */
+/* Run the domain up to its next exit. On the only CPU the guest's interrupts are
+ * held back by the watchdog, since nobody else could end the run. */
+static void run_domain(struct cpu *cpu, bool masked, struct vmexit *exit)
+{
+	bool watched = masked && hv.boot.cpus == 1;
+
+	control.run_by = cpu;
+	control.run_since = rdtsc();
+	if (watched)
+		watchdog_arm();
+	hv.ops->run(cpu, &control.vcpu, masked && !watched, exit);
+	if (watched && exit->kind == VMEXIT_INTERRUPT && !watchdog_ticked())
+		hv.ops->run(cpu, &control.vcpu, true, exit);
+	if (watched)
+		watchdog_disarm();
+	control.used_tsc += rdtsc() - control.run_since;
+	control.run_since = 0;
+}
+
+static bool stopped_too_long(void)
+{
+	return control.stopped && rdtsc() - control.stopped_since >
+		tsc_from_ms(STOP_LIMIT_MS);
+}
+
+/* One run of the domain. False: the guest wants the CPU for an interrupt. */
 static bool run_once(struct cpu *cpu, bool masked)
 {
 	struct vmexit exit;
-	u64 start = rdtsc();
 
-	hv.ops->run(cpu, &control.vcpu, masked, &exit);
-	control.used_tsc += rdtsc() - start;
+	run_domain(cpu, masked, &exit);
 	switch (exit.kind) {
 	case VMEXIT_HYPERCALL:
 		control_verb(cpu);
 		break;
 	case VMEXIT_INTERRUPT:
-		if (control.used_tsc > control.budget_tsc)
-			break;
-		return false;
+		if (!masked && control.used_tsc <= control.budget_tsc)
+			return false;
+		break;
 	case VMEXIT_NMI:
 	case VMEXIT_SMI:
 		hv.ops->accept_pending();
@@ -260,7 +287,7 @@ static bool run_once(struct cpu *cpu, bool masked)
 		die(US_CONTROL_CRASHED, &exit);
 		return true;
 	}
-	if (control.used_tsc > control.budget_tsc ||
+	if (control.used_tsc > control.budget_tsc || stopped_too_long() ||
 	    __atomic_exchange_n(&control.overdue, 0, __ATOMIC_ACQ_REL))
 		die(US_CONTROL_HUNG, &exit);
 	return true;
@@ -306,10 +333,12 @@ void control_resume(void)
 	control.state = CONTROL_RUNNABLE;
 }
 
-void control_overdue(struct cpu *owner)
+void control_check_overdue(u64 limit_ms)
 {
-	if (control.stopped && control.state == CONTROL_RUNNABLE) {
+	u64 since = control.run_since;
+
+	if (since && rdtsc() - since > tsc_from_ms(limit_ms)) {
 		control.overdue = 1;
-		apic_kick(owner);
+		apic_kick(control.run_by);
 	}
 }

@@ -7,7 +7,7 @@
  * whoever comes next resumes it), or until its time for the event is used up,
  * which ends it for good. One CPU runs it at a time, under the control lock.
  *
- * Every function here but control_init and control_overdue needs that lock.
+ * Every function here but control_init and control_check_overdue needs that lock.
  */
 #ifndef HV_CONTROL_DOMAIN_H
 #define HV_CONTROL_DOMAIN_H
@@ -40,8 +40,11 @@ struct control {
 	enum us_event event;	/* what it works on */
 	u32 text_status;	/* its verdict on a text write */
 	u64 used_tsc, budget_tsc; /* of the present event */
+	volatile u64 run_since;	/* TSC, while it runs on @run_by */
+	struct cpu *run_by;
 	u64 backoff_until;
-	bool stopped;		/* holds the guest */
+	bool stopped;		/* holds the guest, */
+	u64 stopped_since;	/* since this TSC */
 	volatile u32 overdue;	/* a held CPU lost patience */
 	/* its address space: linear = own physical, plus @offset = host physical */
 	u64 offset;
@@ -59,7 +62,8 @@ enum us_error control_init(void);
 void control_start(struct cpu *cpu);
 
 /* Take the lock: at once, or after a short wait; false when another CPU keeps
- * it, and the guest had better try again later. */
+ * it, and the guest had better try again later. Whoever waits also sees to it that
+ * the domain does not keep that CPU for longer than its time. */
 bool control_lock(void);
 void control_unlock(void);
 
@@ -74,9 +78,9 @@ void control_post(enum us_event event, const struct vcpu *vcpu, u64 budget_ms);
 /* The time of a backoff is over: wake the domain with US_EV_NONE. */
 void control_resume(void);
 
-/* From a CPU that is held for too long, without the lock: end the domain that
- * @owner runs. */
-void control_overdue(struct cpu *owner);
+/* From a CPU that is held or waits, without the lock: if the domain has run for
+ * longer than @limit_ms without a break, end it. */
+void control_check_overdue(u64 limit_ms);
 
 /* verbs.c: carry out one verb of the control domain. */
 void control_verb(struct cpu *cpu);

@@ -12,7 +12,8 @@
 #define GDT_CODE	0x00af9b000000ffffull
 #define GDT_DATA	0x00cf93000000ffffull
 #define GATE_INTERRUPT	0x8e00u
-#define VECTORS		32
+#define EXCEPTIONS	32
+#define VECTORS		256
 #define FAULT_STACK	PAGE_SIZE
 
 struct gate {
@@ -57,7 +58,8 @@ u64 host_stack_top(struct cpu *cpu)
 
 static void set_gate(u32 vector)
 {
-	u64 stub = (u64)exception_stubs + vector * 16;
+	u32 index = vector < EXCEPTIONS ? vector : EXCEPTIONS;
+	u64 stub = (u64)exception_stubs + index * 16;
 	/* A double fault may be a bad stack; the others run where they happen. */
 	u16 ist = vector == VECTOR_DF ? 1 : 0;
 
@@ -111,6 +113,8 @@ void handle_exception(struct exception_frame *frame)
 	case VECTOR_SX:		/* an INIT was redirected: APM volume 2, 15.30.1 */
 		this_cpu()->guest->pending_init = 1;
 		return;
+	case EXCEPTIONS:
+		return;		/* whoever called accept_interrupts ends it */
 	}
 	panic_exception(frame);
 }

@@ -92,7 +92,7 @@ load_cs:
 	.global exception_stubs
 exception_stubs:
 	.set	v, 0
-	.rept	32
+	.rept	33		/* the last one serves all interrupts */
 	stub_number v
 	.set	v, v + 1
 	.endr

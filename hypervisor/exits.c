@@ -119,15 +119,11 @@ static bool write_efer(struct vcpu *vcpu, u64 value)
 	return true;
 }
 
-/* The APIC stays where it is and in the mode in which it is. */
+/* The APIC stays where it is, in the mode in which it is, and on: the hypervisor
+ * needs it, too. Switching it off is let pass without effect. */
 static bool write_apic_base(u64 value)
 {
-	u64 now = rdmsr(MSR_APIC_BASE);
-
-	if ((value ^ now) & ~(u64)APIC_BASE_ENABLE)
-		return false;
-	wrmsr(MSR_APIC_BASE, value);
-	return true;
+	return !((value ^ rdmsr(MSR_APIC_BASE)) & ~(u64)APIC_BASE_ENABLE);
 }
 
 static void exit_wrmsr(struct vcpu *vcpu)

@@ -25,7 +25,7 @@ static void hold(struct cpu *cpu)
 	while (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) != NOBODY) {
 		cpu_pause();
 		if (rdtsc() > limit && !panicking()) {
-			control_overdue(&hv.cpu[owner]);
+			control_check_overdue(STOP_LIMIT_MS);
 			limit += tsc_from_ms(STOP_LIMIT_MS);
 		}
 	}

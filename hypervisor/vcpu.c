@@ -50,12 +50,12 @@ static void take_init(struct vcpu *vcpu)
 	apic_reset_self();
 }
 
-static void wait_for_sipi(struct cpu *cpu, struct vcpu *vcpu)
+static void wait_for_sipi(struct vcpu *vcpu)
 {
 	u32 sipi = __atomic_exchange_n(&vcpu->pending_sipi, 0, __ATOMIC_SEQ_CST);
 
 	if (!sipi) {
-		hv.ops->wait_for_nmi(&cpu->kicked);
+		hv.ops->wait_for_nmi();
 		return;
 	}
 	hv.ops->vcpu_sipi(vcpu, (u8)sipi);
@@ -74,7 +74,7 @@ static void deliver_nmi(struct vcpu *vcpu)
 }
 
 /* All that others may have asked of this vCPU; returns when it may run. */
-static void prepare(struct cpu *cpu, struct vcpu *vcpu)
+static void prepare(struct vcpu *vcpu)
 {
 	for (;;) {
 		stop_poll();
@@ -82,7 +82,7 @@ static void prepare(struct cpu *cpu, struct vcpu *vcpu)
 			take_init(vcpu);
 		if (vcpu->state == VCPU_RUNNING)
 			break;
-		wait_for_sipi(cpu, vcpu);
+		wait_for_sipi(vcpu);
 	}
 	if (vcpu->flush) {
 		vcpu->flush = 0;
@@ -97,7 +97,7 @@ void vcpu_loop(struct cpu *cpu)
 	struct vmexit exit;
 
 	for (;;) {
-		prepare(cpu, vcpu);
+		prepare(vcpu);
 		/* A kick from here on waits as an NMI and ends the run at once. */
 		hv.ops->run(cpu, vcpu, true, &exit);
 		handle_exit(cpu, vcpu, &exit);

@@ -91,6 +91,7 @@ static u64 verb_stop(void)
 	if (!stop_begin())
 		return US_E_STOP_FAILED;
 	control.stopped = true;
+	control.stopped_since = rdtsc();
 	control.stops++;
 	return US_OK;
 }

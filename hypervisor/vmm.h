@@ -115,8 +115,11 @@ struct vmm_ops {
 	/* Take host-pending NMI, SMI, INIT: a moment with them enabled. */
 	void (*accept_pending)(void);
 
-	/* Sleep until an NMI; returns at once if @wake became non-zero. */
-	void (*wait_for_nmi)(const volatile u32 *wake);
+	/* The same with RFLAGS.IF set: also takes what waits in the local APIC. */
+	void (*accept_interrupts)(void);
+
+	/* Sleep until an NMI; one that is on its way already ends it at once. */
+	void (*wait_for_nmi)(void);
 	/* Is @rip the HLT in wait_for_nmi? For the NMI handler. */
 	bool (*is_halt)(u64 rip);
 };

@@ -150,6 +150,11 @@ static inline void write_cr3(u64 value)
 	asm volatile("mov %0, %%cr3" :: "r"(value) : "memory");
 }
 
+static inline void write_cr8(u64 value)
+{
+	asm volatile("mov %0, %%cr8" :: "r"(value) : "memory");
+}
+
 static inline void write_cr4(u64 value)
 {
 	asm volatile("mov %0, %%cr4" :: "r"(value) : "memory");

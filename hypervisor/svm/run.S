@@ -72,6 +72,16 @@ svm_accept_pending:
 	clgi
 	ret
 
+	.global svm_accept_interrupts
+svm_accept_interrupts:
+	sti
+	stgi
+	nop
+	nop
+	clgi
+	cli
+	ret
+
 	.global svm_halt_until_nmi, svm_halt_insn
 svm_halt_until_nmi:
 	stgi

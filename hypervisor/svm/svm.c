@@ -446,13 +446,6 @@ static void svm_trap_x2apic_icr(bool on)
 	msrpm_set(MSR_X2APIC_BASE + 0x30, true, on);
 }
 
-static void svm_wait_for_nmi(const volatile u32 *wake)
-{
-	/* A wake-up already on its way ends the HLT at once. */
-	(void)wake;
-	svm_halt_until_nmi();
-}
-
 static bool svm_is_halt(u64 rip)
 {
 	return rip == (u64)svm_halt_insn;
@@ -487,6 +480,7 @@ const struct vmm_ops svm_ops = {
 	.next_rip = svm_next_rip,
 	.trap_x2apic_icr = svm_trap_x2apic_icr,
 	.accept_pending = svm_accept_pending,
-	.wait_for_nmi = svm_wait_for_nmi,
+	.accept_interrupts = svm_accept_interrupts,
+	.wait_for_nmi = svm_halt_until_nmi,
 	.is_halt = svm_is_halt,
 };

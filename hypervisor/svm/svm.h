@@ -178,6 +178,7 @@ void svm_enter(u64 vmcb_pa, struct guest_regs *regs, u64 host_vmcb_pa,
 
 /* run.S: a moment with GIF set. */
 void svm_accept_pending(void);
+void svm_accept_interrupts(void);
 
 /* run.S: GIF on and HLT; the NMI handler steps over the HLT if the NMI came just
  * before it, so that none is slept through. */
