@@ -72,16 +72,9 @@ load_cs:
  * Exceptions. One stub for each of the first 32 vectors; those without an error
  * code push a zero. Then all registers, as struct exception_frame (panic.h).
  */
-	.altmacro
-	.macro stub_number n
-	stub %n
-	.endm
-	.macro stub vector
+	.macro stub vector, has_error=0
 	.balign 16
-	.if \vector == 8 || \vector == 10 || \vector == 11 || \vector == 12 || \
-	    \vector == 13 || \vector == 14 || \vector == 17 || \vector == 21 || \
-	    \vector == 29 || \vector == 30
-	.else
+	.if !\has_error
 	push	$0
 	.endif
 	push	$\vector
@@ -91,11 +84,28 @@ load_cs:
 	.balign 16
 	.global exception_stubs
 exception_stubs:
-	.set	v, 0
-	.rept	33		/* the last one serves all interrupts */
-	stub_number v
-	.set	v, v + 1
+	.irp	vector, 0, 1, 2, 3, 4, 5, 6, 7
+	stub	\vector
 	.endr
+	stub	8, 1
+	stub	9
+	.irp	vector, 10, 11, 12, 13, 14
+	stub	\vector, 1
+	.endr
+	stub	15
+	stub	16
+	stub	17, 1
+	.irp	vector, 18, 19, 20
+	stub	\vector
+	.endr
+	stub	21, 1
+	.irp	vector, 22, 23, 24, 25, 26, 27, 28
+	stub	\vector
+	.endr
+	stub	29, 1
+	stub	30, 1
+	stub	31
+	stub	32			/* serves all interrupts */
 
 exception_common:
 	push	%r15
