@@ -24,11 +24,7 @@ $(eval $(call compile_kind,efi))
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))
 LOADER_BLOBS := $(OBJ)/efi/efi/blobs.o
 
-ifneq ($(wildcard hypervisor/module.mk),)
-ifneq ($(wildcard control/module.mk),)
 ALL += $(LOADER)
-endif
-endif
 
 $(LOADER_BLOBS): CFLAGS_efi += -DHYPERVISOR_FILE='"$(HYPERVISOR_BIN)"' \
 	-DCONTROL_FILE='"$(CONTROL_BIN)"' -DKEYS_FILE='"$(LOADER_KEYS)"'
@@ -55,7 +51,7 @@ $(LOADER:.efi=.so): $(LOADER_OBJ) $(LOADER_BLOBS)
 		-L$(GNU_EFI_LIB) -lefi -lgnuefi -o $@
 
 $(LOADER): $(LOADER:.efi=.so)
-	$(Q)$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
+	$(Q)$(OBJCOPY) -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
 		-j '.rel*' -j .reloc --target efi-app-x86_64 $< $@
 
 .PHONY: FORCE
