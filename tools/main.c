@@ -5,6 +5,7 @@
 
 const struct command commands[] = {
 	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
+	{ "bundle", "make a bundle from an object file", cmd_bundle },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
 	{ "authorize-revert", "make the authorisation to take a bundle back",

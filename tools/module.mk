@@ -13,6 +13,8 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
 	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
 	tools/baseline_write.c tools/symbol_map.c \
+	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
+	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
 	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))

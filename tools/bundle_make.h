@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turn an object file into a bundle. Errors are recorded with fail(). */
+#ifndef UNDERSEAL_BUNDLE_MAKE_H
+#define UNDERSEAL_BUNDLE_MAKE_H
+
+#include "baseline_read.h"
+#include "bundle.h"
+#include "object_file.h"
+#include "symbol_map.h"
+
+/* What a bundle is made from, and its parts as they grow. */
+struct bundle_plan {
+	const struct baseline *baseline;
+	const struct symbol_map *map;
+	const struct object_file *object;
+	u64 link_base;			/* US_FACT_LINK_BASE */
+	struct us_bundle_header header;	/* caller: generation, name, description */
+	struct us_bundle_function functions[US_BUNDLE_MAX_FUNCTIONS];
+	struct us_bundle_hunk hunks[US_BUNDLE_MAX_HUNKS];
+	struct buffer relocs, strings, payload;
+};
+
+/*
+ * Choose the functions that are replaced: those of the object whose names the
+ * map has. Fills functions, hunks (each with its relocation) and strings.
+ * SYMBOL_AMBIGUOUS, NOTHING_TO_REPLACE, FUNCTION_TOO_SHORT, SITE_OVERLAP,
+ * TOO_LARGE, NO_MEMORY.
+ */
+enum us_error bundle_plan_functions(struct bundle_plan *plan);
+
+/* Copy the object's code into the payload and resolve its relocations.
+ * OBJECT_UNSUPPORTED, SYMBOL_MISSING, SYMBOL_AMBIGUOUS, ELF_FORMAT, RELOCATION. */
+enum us_error bundle_plan_payload(struct bundle_plan *plan);
+
+/* Write the parts out as one file. TOO_LARGE, NO_MEMORY. */
+enum us_error bundle_plan_write(struct bundle_plan *plan, struct buffer *out);
+
+/* For the planners. */
+enum us_error bundle_plan_reloc(struct bundle_plan *plan,
+				const struct us_bundle_reloc *reloc);
+
+void bundle_plan_free(struct bundle_plan *plan);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A bundle's parts put together as a file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle_make.h"
+#include "cli.h"
+
+enum us_error bundle_plan_reloc(struct bundle_plan *plan,
+				const struct us_bundle_reloc *reloc)
+{
+	if (plan->header.relocs == US_BUNDLE_MAX_RELOCS)
+		return fail(US_E_TOO_LARGE, "more than %u relocations",
+			    US_BUNDLE_MAX_RELOCS);
+	plan->header.relocs++;
+	return buffer_append(&plan->relocs, reloc, sizeof(*reloc));
+}
+
+void bundle_plan_free(struct bundle_plan *plan)
+{
+	buffer_free(&plan->relocs);
+	buffer_free(&plan->strings);
+	buffer_free(&plan->payload);
+}
+
+/* The order that the format asks for. */
+static int compare_relocs(const void *a, const void *b)
+{
+	const struct us_bundle_reloc *x = a, *y = b;
+
+	if (x->where_space != y->where_space)
+		return (int)x->where_space - (int)y->where_space;
+	return (x->where > y->where) - (x->where < y->where);
+}
+
+static void fill_header(struct bundle_plan *plan)
+{
+	const struct us_baseline_header *kernel = plan->baseline->head.header;
+	struct us_bundle_header *header = &plan->header;
+
+	header->magic = US_BUNDLE_MAGIC;
+	header->version = US_BUNDLE_VERSION;
+	header->header_size = sizeof(*header);
+	memcpy(header->build_id, kernel->build_id, sizeof(header->build_id));
+	header->build_id_len = kernel->build_id_len;
+	header->string_bytes = plan->strings.len;
+	header->payload_bytes = plan->payload.len;
+}
+
+static enum us_error append_part(struct buffer *out, const void *data, u64 len)
+{
+	enum us_error error = buffer_append(out, data, len);
+
+	return error ? error : buffer_pad8(out);
+}
+
+enum us_error bundle_plan_write(struct bundle_plan *plan, struct buffer *out)
+{
+	struct us_bundle_header *header = &plan->header;
+	enum us_error error;
+
+	*out = (struct buffer){ 0 };
+	fill_header(plan);
+	if (plan->relocs.len)
+		qsort(plan->relocs.data, header->relocs,
+		      sizeof(struct us_bundle_reloc), compare_relocs);
+	error = append_part(out, header, sizeof(*header));
+	if (!error)
+		error = append_part(out, plan->functions, header->functions *
+				    sizeof(*plan->functions));
+	if (!error)
+		error = append_part(out, plan->hunks,
+				    header->hunks * sizeof(*plan->hunks));
+	if (!error)
+		error = append_part(out, plan->relocs.data, plan->relocs.len);
+	if (!error)
+		error = append_part(out, plan->strings.data, plan->strings.len);
+	if (!error)
+		error = append_part(out, plan->payload.data, plan->payload.len);
+	if (error)
+		return error;
+	header->total_size = out->len;
+	memcpy(out->data, header, sizeof(*header));
+	if (out->len > US_MAX_BUNDLE)
+		return fail(US_E_TOO_LARGE, "the bundle takes %llu bytes of %u",
+			    (unsigned long long)out->len, US_MAX_BUNDLE);
+	return US_OK;
+}
