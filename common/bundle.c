@@ -199,7 +199,8 @@ static bool reloc_kinds_ok(const struct us_bundle_reloc *reloc)
 	       (reloc->where_space == US_SPACE_PAYLOAD ||
 		reloc->where_space == US_SPACE_HUNK) &&
 	       (reloc->target_space == US_SPACE_IMAGE ||
-		reloc->target_space == US_SPACE_PAYLOAD) &&
+		reloc->target_space == US_SPACE_PAYLOAD ||
+		reloc->target_space == US_SPACE_ABSOLUTE) &&
 	       !reloc->reserved &&
 	       reloc->target >= -reach && reloc->target <= reach;
 }

@@ -91,6 +91,8 @@ enum us_reloc_space {
 	US_SPACE_IMAGE = 1,	/* offsets count from _text */
 	US_SPACE_PAYLOAD = 2,	/* offsets count from the payload's first byte */
 	US_SPACE_HUNK = 3,	/* where only: index << 8 | byte in the hunk */
+	US_SPACE_ABSOLUTE = 4,	/* target only: a number that KASLR does not move,
+				 * such as a per-CPU offset */
 };
 
 /* Sorted by where_space, then where. */
@@ -98,7 +100,7 @@ struct us_bundle_reloc {
 	u32 where;		/* place that is written, in where_space */
 	u8 where_space;		/* US_SPACE_PAYLOAD or US_SPACE_HUNK */
 	u8 type;		/* enum us_reloc_type */
-	u8 target_space;	/* US_SPACE_IMAGE or US_SPACE_PAYLOAD */
+	u8 target_space;	/* US_SPACE_IMAGE, _PAYLOAD or _ABSOLUTE */
 	u8 reserved;		/* 0 */
 	s64 target;		/* S + A as an offset in target_space */
 };

@@ -158,12 +158,22 @@ static u8 *reloc_place(const struct us_bundle_reloc *reloc, u64 *gva)
 	return plan.hunks[hunk].after + byte;
 }
 
+/* The linear address that a relocation's target counts from. */
+static u64 target_base(u8 space)
+{
+	switch (space) {
+	case US_SPACE_IMAGE:
+		return control.kernel.text_gva;
+	case US_SPACE_PAYLOAD:
+		return plan.arena_gva + plan.arena_offset;
+	}
+	return 0;	/* US_SPACE_ABSOLUTE */
+}
+
 static enum us_error relocate(u32 index)
 {
 	const struct us_bundle_reloc *reloc = &plan.bundle.relocs[index];
-	u64 base = reloc->target_space == US_SPACE_IMAGE ?
-		   control.kernel.text_gva : plan.arena_gva + plan.arena_offset;
-	u64 value = base + (u64)reloc->target;
+	u64 value = target_base(reloc->target_space) + (u64)reloc->target;
 	u64 gva;
 	u8 *place = reloc_place(reloc, &gva);
 
