@@ -50,6 +50,16 @@ bool watchdog_ticked(void)
 	return true;
 }
 
+/* What the guest's timer has still to run. One that has just come to its end may not
+ * have asked for its interrupt yet; so it ends once more, which a handler of a
+ * one-shot timer takes as too early and no harm. */
+static u32 rest_of_count(void)
+{
+	if (LVT_MODE(guest.lvt))	/* periodic: a new period */
+		return guest.initial;
+	return guest.current ? guest.current : 1;
+}
+
 void watchdog_disarm(void)
 {
 	apic_write(APIC_TIMER_INIT, 0);
@@ -60,8 +70,7 @@ void watchdog_disarm(void)
 	apic_write(APIC_LVT_TIMER, guest.lvt);
 	if (LVT_MODE(guest.lvt) == MODE_DEADLINE)
 		wrmsr(MSR_TSC_DEADLINE, guest.deadline);
-	else if (guest.current)	/* late by the time of the run */
-		apic_write(APIC_TIMER_INIT, LVT_MODE(guest.lvt) ?
-			   guest.initial : guest.current);
+	else if (guest.initial && !(guest.lvt & LVT_MASKED))
+		apic_write(APIC_TIMER_INIT, rest_of_count());
 	write_cr8(guest.tpr);
 }
