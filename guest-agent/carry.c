@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "carry.h"
-#include "cli.h"
+#include "fail.h"
 #include "file.h"
 
 static enum us_error read_signature(const struct carry *carry,

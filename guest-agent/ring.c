@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "cli.h"
+#include "fail.h"
 #include "ring.h"
 
 #define NOT_ANSWERED	(~0u)	/* no enum us_error */

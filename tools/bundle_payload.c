@@ -230,6 +230,9 @@ static enum us_error copy_sections(struct bundle_plan *plan)
 
 	error = buffer_append(&plan->payload, NULL,
 			      plan->object->payload_bytes);
+	/* What lies between sections is never to be run. */
+	if (!error && plan->payload.len)
+		memset(plan->payload.data, 0xcc, plan->payload.len);
 	for (i = 1; i < plan->object->section_count && !error; i++) {
 		section = &plan->object->sections[i];
 		if (section->fate == SECTION_PAYLOAD)

@@ -11,64 +11,33 @@
 
 bool cli_json;
 
-static struct {
-	enum us_error code;
-	char detail[1024];
-} failure;
-
-static void set_failure(enum us_error code, const char *format, va_list args)
-{
-	failure.code = code;
-	vsnprintf(failure.detail, sizeof(failure.detail), format, args);
-}
-
-enum us_error fail(enum us_error code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	set_failure(code, format, args);
-	va_end(args);
-	return code;
-}
-
 error_t usage_error(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	set_failure(US_E_USAGE, format, args);
+	vfail(US_E_USAGE, format, args);
 	va_end(args);
 	return EINVAL;
 }
 
-enum us_error fail_code(void)
-{
-	return failure.code;
-}
-
-const char *fail_detail(void)
-{
-	return failure.detail;
-}
-
 void fail_print(void)
 {
-	const char *name = us_error_name(failure.code);
-	const char *text = us_error_text(failure.code);
+	const char *name = us_error_name(fail_code());
+	const char *text = us_error_text(fail_code());
 
 	if (cli_json) {
 		print_json(json_pack("{s:{s:i, s:s, s:s, s:o}}", "error",
-				     "code", (int)failure.code, "name", name,
+				     "code", (int)fail_code(), "name", name,
 				     "message", text, "detail",
-				     json_name(failure.detail,
-					       sizeof(failure.detail))));
+				     json_name(fail_detail(),
+					       strlen(fail_detail()) + 1)));
 		return;
 	}
 	fprintf(stderr, "underseal: %s (%u): %s\n", name,
-		(unsigned int)failure.code, text);
-	if (failure.detail[0])
-		fprintf(stderr, "underseal: %s\n", failure.detail);
+		(unsigned int)fail_code(), text);
+	if (fail_detail()[0])
+		fprintf(stderr, "underseal: %s\n", fail_detail());
 }
 
 static void vmessage(const char *prefix, const char *format, va_list args)
@@ -162,7 +131,7 @@ json_t *json_name(const char *name, size_t size)
 	return string;
 }
 
-static void print_version(FILE *stream)
+void print_version(FILE *stream)
 {
 	fprintf(stream, "underseal %s\n", US_VERSION_STRING);
 }
@@ -229,102 +198,14 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 		.doc = argp->doc,
 	};
 
-	failure.code = US_OK;
-	failure.detail[0] = 0;
+	fail_clear();
 	whole_argp = &whole;
 	/* The parent has no parser: argp hands @input to the first child. */
 	if (!argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL,
 			input))
 		return US_OK;
-	if (failure.code == US_OK)
+	if (fail_code() == US_OK)
 		fail(US_E_USAGE, "an option is not known or lacks its value; "
 		     "see '%s --help'", argv[0]);
 	return US_E_USAGE;
-}
-
-static void print_help(FILE *stream)
-{
-	const struct command *command;
-
-	fputs("Usage: underseal COMMAND [OPTION...]\n"
-	      "Patch the kernel of a running server from underneath it.\n\n",
-	      stream);
-	for (command = commands; command->name; command++)
-		fprintf(stream, "  %-18s%s\n", command->name,
-			command->summary);
-	fputs("\nEvery command takes --help and --json. Exit status: 0 done, "
-	      "1 refused or failed,\n2 command line not understood.\n", stream);
-}
-
-static const struct command *find_command(const char *name)
-{
-	const struct command *command;
-
-	for (command = commands; command->name; command++)
-		if (!strcmp(command->name, name))
-			return command;
-	return NULL;
-}
-
-static enum us_error run_command(int argc, char **argv)
-{
-	const struct command *command = find_command(argv[1]);
-	char name[64];
-
-	if (!command)
-		return fail(US_E_USAGE, "'%s' is no command; see 'underseal "
-			    "--help'", argv[1]);
-	snprintf(name, sizeof(name), "underseal %s", command->name);
-	argv[1] = name;
-	return command->run(argc - 1, argv + 1);
-}
-
-/* --json has to be known before the options are parsed, for usage errors. */
-static void find_json_option(int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "-j"))
-			cli_json = true;
-}
-
-/* `underseal --json status` is as good as `underseal status --json`. */
-static void skip_json_option(int *argc, char ***argv)
-{
-	while (*argc >= 2 && (!strcmp((*argv)[1], "--json") ||
-			      !strcmp((*argv)[1], "-j"))) {
-		(*argv)[1] = (*argv)[0];
-		++*argv;
-		--*argc;
-	}
-}
-
-static enum us_error dispatch(int argc, char **argv)
-{
-	if (argc < 2)
-		return fail(US_E_USAGE, "no command; see 'underseal --help'");
-	if (!strcmp(argv[1], "--version"))
-		print_version(stdout);
-	else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?"))
-		print_help(stdout);
-	else
-		return run_command(argc, argv);
-	return US_OK;
-}
-
-int cli_main(int argc, char **argv)
-{
-	enum us_error error;
-
-	find_json_option(argc, argv);
-	skip_json_option(&argc, &argv);
-	error = dispatch(argc, argv);
-	if (error == US_OK && fflush(stdout))
-		error = fail(US_E_FILE_WRITE, "standard output: %s",
-			     strerror(errno));
-	if (error == US_OK)
-		return 0;
-	fail_print();
-	return error == US_E_USAGE ? EXIT_USAGE : EXIT_REFUSED;
 }

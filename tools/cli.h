@@ -8,8 +8,9 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <stdio.h>
 
-#include "errors.h"
+#include "fail.h"
 #include "types.h"
 #include "version.h"
 
@@ -29,20 +30,12 @@ extern const struct command commands[];
 /* --json was given: results and errors are one JSON object on stdout. */
 extern bool cli_json;
 
-/* Runs the command that argv names; returns the process's exit status. */
+/* Runs the command that argv names; returns the process's exit status. Part of
+ * programs with commands only (dispatch.c). */
 int cli_main(int argc, char **argv);
 
-/*
- * Record why the command fails and return @code, so that callers can write
- * `return fail(...)`. @format gives the specifics (file, address, symbol); the
- * general sentence comes from the error table. A later call replaces an earlier.
- */
-enum us_error fail(enum us_error code, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* What fail() recorded last: its code and its specifics ("" when none). */
-enum us_error fail_code(void);
-const char *fail_detail(void);
+/* The line for --version. */
+void print_version(FILE *stream);
 
 /* Print what fail() recorded: the line on stderr, or the object with --json. */
 void fail_print(void);

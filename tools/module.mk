@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The `underseal` command: whole, and as a static one for the guest.
-CFLAGS_host += -Itools -Iguest-agent
+CFLAGS_host += -Itools
 
 TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 	common/baseline.c
 # What every program here links.
-TOOLS_LIB := $(TOOLS_COMMON) tools/cli.c tools/file.c tools/report.c
-RING := guest-agent/ring.c guest-agent/carry.c
-TOOLS_BASE := $(TOOLS_LIB) $(RING) tools/answer.c tools/cmd_inspect.c \
+TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/report.c
+TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \

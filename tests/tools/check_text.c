@@ -16,8 +16,6 @@
 #include "file.h"
 #include "report.h"
 
-const struct command commands[] = { { 0 } };
-
 #define SHOWN	20	/* differences that are printed */
 
 static struct {

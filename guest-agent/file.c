@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "fail.h"
 #include "file.h"
 
 void buffer_free(struct buffer *buffer)

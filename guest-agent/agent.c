@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * underseal-agent: seals the kernel at boot, installs the stored bundles and
+ * carries Underseal's log into the journal. It is a convenience and is trusted with
+ * nothing: every file that it hands over is checked by the control domain.
+ */
+#include <argp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "carry.h"
+#include "fail.h"
+#include "journal.h"
+#include "store.h"
+#include "version.h"
+
+#define RETRY_SECONDS	60	/* between looks at the stored bundles */
+
+struct options {
+	const char *baselines, *patches;
+	unsigned long interval;	/* seconds between looks at the log */
+	bool once;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopping = 1;
+}
+
+static const struct argp_option option_table[] = {
+	{ "once", '1', NULL, 0, "seal, install the stored bundles, and exit",
+	  0 },
+	{ "baselines", 'b', "DIR", 0, "where baselines are (default "
+	  "/etc/underseal)", 0 },
+	{ "patches", 'p', "DIR", 0, "where bundles are stored (default "
+	  "/var/lib/underseal/patches)", 0 },
+	{ "interval", 'i', "SECONDS", 0, "how often to read the log (default "
+	  "5)", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	char *end;
+
+	switch (key) {
+	case '1':
+		options->once = true;
+		return 0;
+	case 'b':
+		options->baselines = arg;
+		return 0;
+	case 'p':
+		options->patches = arg;
+		return 0;
+	case 'i':
+		options->interval = strtoul(arg, &end, 10);
+		if (*end || options->interval < 1 || options->interval > 3600)
+			argp_error(state, "'%s' is no interval of 1 to 3600 "
+				   "seconds", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = option_table, .parser = parse,
+	.doc = "Seal the running kernel, install the stored bundles and report "
+	"Underseal's log.",
+};
+
+static enum us_error get_status(struct us_status *status)
+{
+	struct ring_request request = { .op = US_OP_STATUS };
+	enum us_error error = ring(&request);
+	const void *answer;
+
+	if (!error) {
+		answer = carry_answer(&request, sizeof(*status));
+		if (answer)
+			memcpy(status, answer, sizeof(*status));
+		else
+			error = US_E_PROTOCOL;
+	}
+	ring_release(&request);
+	return error;
+}
+
+static enum us_error seal_with(const char *path)
+{
+	const struct carry what = { .op = US_OP_SEAL, .path = path };
+	const struct us_seal_report *report;
+	struct ring_request request = { 0 };
+	enum us_error error;
+
+	error = carry(&what, &request);
+	if (!error) {
+		report = carry_answer(&request, sizeof(*report));
+		if (report)
+			journal(PRIORITY_NOTICE, "sealed kernel %.*s: %llu "
+				"bytes verified, %llu in self-patching sites",
+				US_NAME_MAX, report->kernel,
+				(unsigned long long)report->bytes_exact,
+				(unsigned long long)report->bytes_masked);
+		else
+			error = US_E_PROTOCOL;
+	}
+	ring_release(&request);
+	return error;
+}
+
+static enum us_error seal(const struct options *options)
+{
+	char path[STORE_PATH_MAX];
+	struct us_status status;
+	struct utsname name;
+	enum us_error error;
+
+	error = get_status(&status);
+	if (error || status.seal_state == US_SEALED)
+		return error;
+	if (uname(&name))
+		return fail(US_E_FILE_READ, "uname");
+	error = store_find_baseline(options->baselines, name.release, path);
+	return error ? error : seal_with(path);
+}
+
+static enum us_error install(const struct store_bundle *bundle)
+{
+	const struct carry what = { .op = US_OP_APPLY, .path = bundle->path };
+	const struct us_receipt *receipt;
+	struct ring_request request = { 0 };
+	enum us_error error;
+
+	error = carry(&what, &request);
+	if (!error) {
+		receipt = carry_answer(&request, sizeof(*receipt));
+		if (receipt)
+			journal(PRIORITY_NOTICE, "installed %.*s, generation "
+				"%llu, stop of %llu us", US_NAME_MAX,
+				receipt->name,
+				(unsigned long long)receipt->generation,
+				(unsigned long long)receipt->stop_ns / 1000);
+		else
+			error = US_E_PROTOCOL;
+	}
+	ring_release(&request);
+	if (error)
+		journal_failure(PRIORITY_ERROR, bundle->path);
+	return error;
+}
+
+/*
+ * Install what is stored, newer than what is installed. A later bundle may rest
+ * on an earlier one, so the first failure ends the round; the next one tries again.
+ */
+static enum us_error install_stored(const struct options *options)
+{
+	struct store_bundle *bundles = NULL;
+	struct us_status status;
+	enum us_error error;
+	size_t i, count = 0;
+
+	error = get_status(&status);
+	if (error || status.seal_state != US_SEALED)
+		return error;
+	error = status.build_id_len > US_BUILD_ID_MAX ?
+		fail(US_E_PROTOCOL, "status") :
+		store_list_bundles(options->patches, status.build_id,
+				   status.build_id_len, status.generation,
+				   &bundles, &count);
+	for (i = 0; i < count && !error; i++)
+		error = install(&bundles[i]);
+	free(bundles);
+	return error;
+}
+
+static enum priority priority_of(u32 level)
+{
+	switch (level) {
+	case US_LOG_INFO:
+		return PRIORITY_INFO;
+	case US_LOG_WARNING:
+		return PRIORITY_WARNING;
+	}
+	return PRIORITY_ERROR;
+}
+
+/* Report the log from *@next on, and move *@next behind it. */
+static enum us_error report_log(u64 *next)
+{
+	const struct us_log_entry *entries;
+	struct ring_request request = { 0 };
+	u32 i, count = 1;
+	enum us_error error = US_OK;
+
+	while (count && !error) {
+		request = (struct ring_request){ .op = US_OP_LOG, .arg = *next };
+		error = ring(&request);
+		count = request.out_len / sizeof(*entries);
+		entries = request.out;
+		for (i = 0; i < count && !error; i++) {
+			journal(priority_of(entries[i].level), "[%llu] %.*s",
+				(unsigned long long)entries[i].sequence,
+				(int)sizeof(entries[i].text), entries[i].text);
+			*next = entries[i].sequence + 1;
+		}
+		ring_release(&request);
+	}
+	return error;
+}
+
+static void watch(const struct options *options)
+{
+	const struct timespec pause = { (time_t)options->interval, 0 };
+	u64 next = 1, waited = 0;
+
+	while (!stopping) {
+		if (report_log(&next))
+			journal_failure(PRIORITY_ERROR, "log");
+		nanosleep(&pause, NULL);
+		waited += options->interval;
+		if (waited < RETRY_SECONDS || stopping)
+			continue;
+		waited = 0;
+		/* install() has reported what a bundle failed with. */
+		install_stored(options);
+	}
+}
+
+static enum us_error start(const struct options *options)
+{
+	enum us_error error = ring_open();
+
+	if (!error)
+		error = seal(options);
+	if (error) {
+		journal_failure(PRIORITY_ERROR, "the kernel is not sealed");
+		return error;
+	}
+	error = install_stored(options);
+	if (error)
+		journal(PRIORITY_ERROR, "not every stored bundle is installed");
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+		.baselines = "/etc/underseal",
+		.patches = "/var/lib/underseal/patches", .interval = 5,
+	};
+	const struct sigaction action = { .sa_handler = stop };
+	enum us_error error;
+
+	argp_program_version = "underseal-agent " US_VERSION_STRING;
+	argp_err_exit_status = 2;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+		return 2;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	error = start(&options);
+	/* Without an Underseal below there is nothing to wait for. */
+	if (options.once || error == US_E_NO_HYPERVISOR ||
+	    error == US_E_NO_PRIVILEGE)
+		return error ? 1 : 0;
+	journal_notify("READY=1");
+	watch(&options);
+	journal_notify("STOPPING=1");
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "baseline.h"
+#include "bundle.h"
+#include "fail.h"
+#include "file.h"
+#include "journal.h"
+#include "store.h"
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
+
+	return len > suffix_len && !strcmp(name + len - suffix_len, suffix);
+}
+
+static bool join(char path[STORE_PATH_MAX], const char *directory,
+		 const char *name, const char *suffix)
+{
+	return snprintf(path, STORE_PATH_MAX, "%s/%s%s", directory, name,
+			suffix) < STORE_PATH_MAX;
+}
+
+/* Does the file's header say so? The control domain checks the rest. */
+static bool is_baseline_of(const char *path, const char *release)
+{
+	struct us_baseline_header header;
+	FILE *file = fopen(path, "re");
+	bool whole;
+
+	if (!file)
+		return false;
+	whole = fread(&header, sizeof(header), 1, file) == 1;
+	fclose(file);
+	return whole && header.magic == US_BASELINE_MAGIC &&
+	       !strncmp(header.kernel, release, sizeof(header.kernel));
+}
+
+enum us_error store_find_baseline(const char *directory, const char *release,
+				  char path[STORE_PATH_MAX])
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	if (join(path, directory, release, ".ubase") && !access(path, F_OK))
+		return US_OK;
+	dir = opendir(directory);
+	if (!dir)
+		return fail(US_E_FILE_OPEN, "%s: %s", directory,
+			    strerror(errno));
+	while (!found && (entry = readdir(dir)))
+		found = has_suffix(entry->d_name, ".ubase") &&
+			join(path, directory, entry->d_name, "") &&
+			is_baseline_of(path, release);
+	closedir(dir);
+	return found ? US_OK : fail(US_E_FILE_OPEN, "%s: no baseline of "
+				    "kernel %s", directory, release);
+}
+
+struct wanted {
+	const u8 *build_id;
+	u32 build_id_len;
+	u64 above;
+};
+
+/* Is @path a bundle that is wanted? Then fill @out. */
+static bool read_bundle(const char *path, const struct wanted *wanted,
+			struct store_bundle *out)
+{
+	struct us_bundle bundle;
+	struct buffer file;
+	enum us_error error;
+	bool take = false;
+
+	error = file_read(path, US_MAX_BUNDLE, &file);
+	if (!error) {
+		error = us_bundle_parse(file.data, file.len, &bundle);
+		if (error)
+			fail(error, "%s", path);
+	}
+	if (error) {
+		journal_failure(PRIORITY_WARNING, "passed over");
+	} else if (bundle.header->generation > wanted->above &&
+		   bundle.header->build_id_len == wanted->build_id_len &&
+		   !memcmp(bundle.header->build_id, wanted->build_id,
+			   wanted->build_id_len)) {
+		snprintf(out->path, sizeof(out->path), "%s", path);
+		memcpy(out->name, bundle.header->name, sizeof(out->name));
+		out->generation = bundle.header->generation;
+		take = true;
+	}
+	buffer_free(&file);
+	return take;
+}
+
+static int compare_generations(const void *a, const void *b)
+{
+	const struct store_bundle *x = a, *y = b;
+
+	return (x->generation > y->generation) -
+	       (x->generation < y->generation);
+}
+
+static enum us_error gather(DIR *dir, const char *directory,
+			    const struct wanted *wanted,
+			    struct store_bundle **out, size_t *count)
+{
+	struct store_bundle *grown;
+	struct dirent *entry;
+	char path[STORE_PATH_MAX];
+
+	while ((errno = 0, entry = readdir(dir))) {
+		if (!has_suffix(entry->d_name, ".upatch") ||
+		    !join(path, directory, entry->d_name, ""))
+			continue;
+		grown = reallocarray(*out, *count + 1, sizeof(*grown));
+		if (!grown)
+			return fail(US_E_NO_MEMORY, "%s", directory);
+		*out = grown;
+		*count += read_bundle(path, wanted, &grown[*count]);
+	}
+	return errno ? fail(US_E_FILE_READ, "%s: %s", directory,
+			    strerror(errno)) : US_OK;
+}
+
+enum us_error store_list_bundles(const char *directory, const u8 *build_id,
+				 u32 build_id_len, u64 above,
+				 struct store_bundle **out, size_t *count)
+{
+	const struct wanted wanted = { build_id, build_id_len, above };
+	DIR *dir = opendir(directory);
+	enum us_error error;
+
+	*out = NULL;
+	*count = 0;
+	if (!dir && errno == ENOENT)
+		return US_OK;
+	if (!dir)
+		return fail(US_E_FILE_READ, "%s: %s", directory,
+			    strerror(errno));
+	error = gather(dir, directory, &wanted, out, count);
+	closedir(dir);
+	if (error) {
+		free(*out);
+		*out = NULL;
+		*count = 0;
+	} else if (*count) {
+		qsort(*out, *count, sizeof(**out), compare_generations);
+	}
+	return error;
+}

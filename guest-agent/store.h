@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The files that the agent carries: baselines and bundles in two directories. */
+#ifndef UNDERSEAL_STORE_H
+#define UNDERSEAL_STORE_H
+
+#include "abi.h"
+#include "errors.h"
+
+#define STORE_PATH_MAX	1024
+
+/*
+ * The baseline for kernel @release in @directory: RELEASE.ubase, or any other
+ * *.ubase whose header names that release. FILE_OPEN when there is none.
+ */
+enum us_error store_find_baseline(const char *directory, const char *release,
+				  char path[STORE_PATH_MAX]);
+
+struct store_bundle {
+	char path[STORE_PATH_MAX];
+	char name[US_NAME_MAX];
+	u64 generation;
+};
+
+/*
+ * The *.upatch files in @directory for the build id given, above generation
+ * @above, sorted by generation. What is no bundle is reported and passed over. A
+ * directory that does not exist is empty. The caller frees *@out. FILE_READ,
+ * NO_MEMORY.
+ */
+enum us_error store_list_bundles(const char *directory, const u8 *build_id,
+				 u32 build_id_len, u64 above,
+				 struct store_bundle **out, size_t *count);
+
+#endif
