@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # underseal.efi: the loader, with hypervisor, control domain and trusted keys inside.
+# underseal-test.efi: the same with a control domain that can be told to break.
 #
-# Settings: KEYS          minisign public keys to trust, by default a test key
-#           HYPERVISOR_BIN, CONTROL_BIN   the images to embed
+# Settings: KEYS               minisign public keys to trust, by default a test key
+#           LOADER_HYPERVISOR  the images to embed, if not the ones built here
+#           LOADER_CONTROL
 KEYS ?= $(OUT)/keys/test.pub
-HYPERVISOR_BIN ?= $(OUT)/hypervisor.bin
-CONTROL_BIN ?= $(OUT)/control.bin
+LOADER_HYPERVISOR ?= $(OUT)/hypervisor.bin
+LOADER_CONTROL ?= $(OUT)/control.bin
+LOADER_CONTROL_TEST ?= $(OUT)/control-test.bin
 GNU_EFI_LIB ?= /usr/lib
 
-LOADER := $(OUT)/underseal.efi
 LOADER_KEYS := $(OBJ)/efi/keys.txt
 LOADER_SRC := $(addprefix efi/,config.c cpus.c initrd.c launch.c main.c \
 	memory.c next.c print.c probe.c serial.c volume.c) common/errors.c
@@ -22,13 +24,29 @@ CFLAGS_efi := $(BASE_CFLAGS) $(FREESTANDING) -fpic -fvisibility=hidden \
 $(eval $(call compile_kind,efi))
 
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))
-LOADER_BLOBS := $(OBJ)/efi/efi/blobs.o
 
-ALL += $(LOADER)
+# $(call loader_image,NAME,CONTROL): build/out/NAME.efi with that control domain.
+define loader_image
+$(OBJ)/efi/$(1)-blobs.o: efi/blobs.S $(LOADER_HYPERVISOR) $(2) $(LOADER_KEYS)
+	$$(Q)$$(CC) $$(CFLAGS_efi) -D__ASSEMBLY__ \
+		-DHYPERVISOR_FILE='"$(LOADER_HYPERVISOR)"' \
+		-DCONTROL_FILE='"$(2)"' -DKEYS_FILE='"$(LOADER_KEYS)"' \
+		-c $$< -o $$@
 
-$(LOADER_BLOBS): CFLAGS_efi += -DHYPERVISOR_FILE='"$(HYPERVISOR_BIN)"' \
-	-DCONTROL_FILE='"$(CONTROL_BIN)"' -DKEYS_FILE='"$(LOADER_KEYS)"'
-$(LOADER_BLOBS): $(HYPERVISOR_BIN) $(CONTROL_BIN) $(LOADER_KEYS) efi/module.mk
+$(OBJ)/efi/$(1).so: $(LOADER_OBJ) $(OBJ)/efi/$(1)-blobs.o
+	$$(Q)$$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
+		--build-id=none -T $(GNU_EFI_LIB)/elf_x86_64_efi.lds \
+		$(GNU_EFI_LIB)/crt0-efi-x86_64.o $$^ \
+		-L$(GNU_EFI_LIB) -lefi -lgnuefi -o $$@
+
+$(OUT)/$(1).efi: $(OBJ)/efi/$(1).so
+	$$(Q)$$(OBJCOPY) -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
+		-j '.rel*' -j .reloc --target efi-app-x86_64 $$< $$@
+
+ALL += $(OUT)/$(1).efi
+endef
+$(eval $(call loader_image,underseal,$(LOADER_CONTROL)))
+$(eval $(call loader_image,underseal-test,$(LOADER_CONTROL_TEST)))
 
 # Rewritten only when the keys differ, also when KEYS= names others. `sed` rather
 # than `cat`: a file that lacks its last line end must not swallow the next.
@@ -44,15 +62,10 @@ $(OUT)/keys/test.pub: $(DEPS_STAMP)
 	$(Q)[ -s $@ ] || minisign -G -W -f -p $@ -s $(OUT)/keys/test.key > /dev/null
 	$(Q)touch $@
 
-$(LOADER:.efi=.so): $(LOADER_OBJ) $(LOADER_BLOBS)
-	$(Q)$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
-		--build-id=none -T $(GNU_EFI_LIB)/elf_x86_64_efi.lds \
-		$(GNU_EFI_LIB)/crt0-efi-x86_64.o $(LOADER_OBJ) $(LOADER_BLOBS) \
-		-L$(GNU_EFI_LIB) -lefi -lgnuefi -o $@
-
-$(LOADER): $(LOADER:.efi=.so)
-	$(Q)$(OBJCOPY) -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
-		-j '.rel*' -j .reloc --target efi-app-x86_64 $< $@
+# The fuzz target of the configuration's parser: build/out/fuzz/config.
+$(OUT)/fuzz/config: $(call objects,fuzz,efi/config.c efi/config_fuzz.c)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CFLAGS_fuzz) $^ -o $@
 
 .PHONY: FORCE
 FORCE:
