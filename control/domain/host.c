@@ -89,13 +89,16 @@ u64 host_time_ns(void)
 	return call(US_HV_TIME, 0, 0, 0);
 }
 
+/* What is judged is written on by HV_WRITE, which takes no bytes from the mailbox. */
 static enum us_error judge_write(void)
 {
+	u8 bytes[sizeof(mailbox->write_bytes)];
 	u32 len = mailbox->write_len;
 
-	if (len > sizeof(mailbox->write_bytes))
+	if (len > sizeof(bytes))
 		return US_E_BAD_REQUEST;
-	return control_text_write(mailbox->write_gpa, mailbox->write_bytes, len,
+	memcpy(bytes, mailbox->write_bytes, len);
+	return control_text_write(mailbox->write_gpa, bytes, len,
 				  mailbox->write_rip, mailbox->write_gva,
 				  mailbox->event_vcpu);
 }
