@@ -27,6 +27,22 @@ static inline u64 rdmsr(u32 msr)
 	return (u64)high << 32 | low;
 }
 
+static inline u64 read_cr3(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr3, %0" : "=r" (value));
+	return value;
+}
+
+static inline u64 read_cr4(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr4, %0" : "=r" (value));
+	return value;
+}
+
 static inline u64 rdtsc_ordered(void)
 {
 	u32 low, high;

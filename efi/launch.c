@@ -3,6 +3,7 @@
 #include "control_abi.h"
 #include "cpu.h"
 #include "launch.h"
+#include "mapping.h"
 #include "memory.h"
 #include "print.h"
 
@@ -173,7 +174,9 @@ enum us_error launch(struct cpus *cpus, const struct machine *machine)
 	describe_machine(&boot_info, cpus, machine);
 	print("underseal: %u KiB reserved at 0x%lx\n",
 	      (u32)(boot_info.region_len / 1024), boot_info.region_base);
-	error = init_hypervisor(header);
+	error = mapping_make_executable(boot_info.image_base, header->mem_size);
+	if (!error)
+		error = init_hypervisor(header);
 	if (!error)
 		error = launch_all(cpus, (us_hv_launch_fn *)
 				   (boot_info.image_base + header->launch),

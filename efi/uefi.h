@@ -49,6 +49,20 @@ struct mp_services {
 static_assert(offsetof(struct mp_services, startup_this_ap) == 24, "PI layout");
 static_assert(offsetof(struct mp_services, who_am_i) == 48, "PI layout");
 
+/* UEFI 2.10, 37.7: EFI_MEMORY_ATTRIBUTE_PROTOCOL. */
+#define MEMORY_ATTRIBUTE_GUID \
+	{ 0xf4560cf6, 0x40ec, 0x4b4a, \
+	  { 0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89 } }
+
+struct memory_attribute {
+	VOID *get;
+	VOID *set;
+	EFI_STATUS (EFIAPI *clear)(struct memory_attribute *this,
+				   EFI_PHYSICAL_ADDRESS base, UINT64 length,
+				   UINT64 attributes);
+};
+static_assert(offsetof(struct memory_attribute, clear) == 16, "UEFI layout");
+
 /* UEFI 2.10, 13.2: EFI_LOAD_FILE2_PROTOCOL has the layout of EFI_LOAD_FILE_PROTOCOL. */
 #define LOAD_FILE2_GUID \
 	{ 0x4006c0c1, 0xfcb3, 0x403e, \
