@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
+#include "doorbell.h"
 #include "fail.h"
 #include "ring.h"
 
@@ -18,49 +17,36 @@
 
 static bool have_underseal(void)
 {
-	unsigned int eax, ebx, ecx, edx;
-	char signature[12];
+	u32 regs[4];
 
 	/* CPUID.1:ECX[31]: some hypervisor is there (APM volume 3, E.3.2). */
-	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & 1u << 31))
+	doorbell_cpuid(1, regs);
+	if (!(regs[2] & 1u << 31))
 		return false;
-	__cpuid(US_CPUID_BASE, eax, ebx, ecx, edx);
-	memcpy(signature, &ebx, 4);
-	memcpy(signature + 4, &ecx, 4);
-	memcpy(signature + 8, &edx, 4);
-	return eax >= US_CPUID_BASE + 1 &&
-	       !memcmp(signature, US_CPUID_SIGNATURE, sizeof(signature));
+	doorbell_cpuid(US_CPUID_BASE, regs);
+	return regs[0] >= US_CPUID_BASE + 1 &&
+	       !memcmp(&regs[1], US_CPUID_SIGNATURE, 12);
 }
 
 enum us_error ring_open(void)
 {
-	unsigned int eax, ebx, ecx, edx;
+	u32 regs[4];
+	int denied;
 
 	if (!have_underseal())
 		return fail(US_E_NO_HYPERVISOR, "CPUID leaf %#x does not "
 			    "carry its signature", US_CPUID_BASE);
-	__cpuid(US_CPUID_BASE + 1, eax, ebx, ecx, edx);
-	if (eax != US_ABI_VERSION)
+	doorbell_cpuid(US_CPUID_BASE + 1, regs);
+	if (regs[0] != US_ABI_VERSION)
 		return fail(US_E_PROTOCOL, "Underseal speaks interface "
-			    "version %u, this program version %u", eax,
+			    "version %u, this program version %u", regs[0],
 			    US_ABI_VERSION);
-	if (ioperm(US_DOORBELL_PORT, 4, 1))
+	denied = doorbell_permit();
+	if (denied)
 		return fail(US_E_NO_PRIVILEGE, "ioperm: %s; run as root, and "
 			    "with kernel lockdown (Secure Boot) only the "
-			    "kernel itself may ring", strerror(errno));
+			    "kernel itself may ring", strerror(denied));
 	return US_OK;
-}
-
-/* One ring; the ABI keeps every register but RAX. */
-static u64 doorbell(const struct us_request *request, u64 ticket)
-{
-	u64 rax = US_CALL_MAGIC;
-
-	asm volatile("outl %%eax, %w[port]"
-		     : "+a" (rax)
-		     : "b" (request), "c" (ticket), [port] "d" (US_DOORBELL_PORT)
-		     : "memory");
-	return rax;
 }
 
 /*
@@ -154,7 +140,7 @@ static u64 ring_until(struct ring_request *request, struct us_request *raw)
 	u32 pause = SLEEP_MIN_US, moved = 0;
 
 	for (;;) {
-		rax = doorbell(raw, ticket);
+		rax = doorbell_ring(raw, ticket);
 		if (rax == US_E_GUEST_ADDRESS && moved++ < ADDRESS_RETRIES) {
 			touch(request->memory, request->memory_len);
 			raw->status = NOT_ANSWERED;

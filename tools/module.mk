@@ -32,3 +32,8 @@ ALL += $(OUT)/underseal $(OUT)/underseal-guest
 $(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c $(TOOLS_LIB))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
+
+$(OUT)/tests/test_ring: $(call objects,host,tests/tools/test_ring.c \
+		guest-agent/ring.c guest-agent/fail.c common/errors.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_host) $^ -o $@
