@@ -88,7 +88,7 @@ $(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
 	$(Q)rm -f $@
-	$(Q)mke2fs -q -t ext4 -d $(G)/data -L data $@ \
+	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
 		$$(($$(du -sm $(G)/data | cut -f1) + 16))M
 	$(Q)rm -rf $(G)/data
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the build puts things, and EFI system partitions made of them."""
 import os
+import struct
 import subprocess
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
@@ -22,6 +23,30 @@ class Kernel:
         self.release = release
         self.dir = out("kernels", release)
         self.guest = out("guest", release)
+
+        self.symbols = {}
+
+    def symbol(self, name):
+        """The link address of a symbol."""
+        if not self.symbols:
+            with open(os.path.join(self.dir, "System.map"),
+                      encoding="ascii") as file:
+                for line in file:
+                    address, _, symbol = line.split()
+                    self.symbols[symbol] = int(address, 16)
+        return self.symbols[name]
+
+    def runtime_sites(self):
+        """(offset, length) of each place of the text that the running kernel
+        patches by itself, from the baseline (common/baseline.h)."""
+        with open(os.path.join(self.guest, "baseline.ubase"), "rb") as file:
+            header = file.read(464)
+            size, = struct.unpack_from("<I", header, 12)
+            count, = struct.unpack_from("<I", header, 68)
+            file.seek(size)
+            table = file.read(8 * count)
+        return [(offset, length) for offset, length, _, _
+                in struct.iter_unpack("<IBBH", table)]
 
     def vmlinuz(self):
         return os.path.join(self.dir, "vmlinuz")

@@ -231,6 +231,11 @@ int main(int argc, char **argv)
 		perror("us-ring: ioperm");
 		return 2;
 	}
+	/* Underseal brings in no page of its caller: all have to be there. */
+	if (mlockall(MCL_CURRENT)) {
+		perror("us-ring: mlockall");
+		return 2;
+	}
 	srandom(time(NULL) ^ getpid());
 	if (argc > 1 && !strcmp(argv[1], "call"))
 		return do_call(argc - 2, argv + 2);

@@ -56,7 +56,7 @@ def signature_faults(writer, good, signature):
         writer.write(f"SIG_INVALID-bit-in-{region}.upatch",
                      flip_bit(good, (start + end) // 2), signature)
     writer.write("SIG_KEY_UNKNOWN-stranger.upatch", good, key=writer.stranger)
-    comment = signature.index(b"trusted comment: ") + 17
+    comment = signature.index(b"\ntrusted comment: ") + 18
     writer.write("SIG_COMMENT-altered.upatch", good,
                  flip_bit(signature, comment))
     writer.write("SIG_FORMAT-no-minisign.upatch", good, b"none\n")
@@ -116,7 +116,7 @@ def bundle_target_faults(writer, good, text_len):
     bundle = Bundle(good)
     for reloc in bundle.relocs:
         if reloc["type"] == 3 and reloc["target_space"] == 1:
-            reloc["target"] = 1 << 40
+            reloc["target"] = -(1 << 31)
             break
     writer.write("RELOCATION-too-far.upatch", bundle.data())
 

@@ -39,6 +39,9 @@ class Server(machine.Machine):
     """A machine with the test userland, and what tests ask of it."""
 
     attack_loaded = False
+    slide = None
+    text_physical = None
+    kernel = None
 
     def attack(self, command, *numbers, timeout=60):
         """Let the hostile kernel module run one command; its answer."""
@@ -55,46 +58,30 @@ class Server(machine.Machine):
         return {key: int(value, 0) for key, value in pairs}
 
     def symbol(self, name):
-        text = self.run(f"grep ' {name}$' /proc/kallsyms")
-        return int(text.split()[0], 16)
-
-    def tool(self, arguments, timeout=120):
-        """`underseal-guest --json ...`: (error name or OK, answer)."""
-        status, text = self.sh(f"underseal-guest {arguments} --json", timeout)
-        try:
-            answer = json.loads(text) if text else {}
-        except ValueError:
-            raise AssertionError(
-                f"underseal-guest {arguments}: not JSON: {text}") from None
-        error = answer.get("error") if isinstance(answer, dict) else None
-        if error:
-            return error["name"], answer
-        expect_equal(status, 0, f"exit status of underseal-guest {arguments}")
-        return "OK", answer
-
-    def tool_ok(self, arguments, timeout=120):
-        error, answer = self.tool(arguments, timeout)
-        expect(error == "OK", f"underseal-guest {arguments}: {answer}")
-        return answer
-
-    def ring(self, *fields):
-        """A raw request by us-ring: its answer as a dict of words."""
-        text = self.run("us-ring call " + " ".join(fields))
-        return dict(word.split("=", 1) for word in text.split())
-
-    def text_range(self):
-        return self.symbol("_text"), self.symbol("_etext")
+        """A symbol's address in the running kernel. The kernel's own table
+        is read once a boot: it is long, and emulation slow."""
+        link = self.kernel.symbol
+        if self.slide is None:
+            line = self.run("grep -m 1 ' _text$' /proc/kallsyms")
+            self.slide = int(line.split()[0], 16) - link("_text")
+        return link(name) + self.slide
 
     def text_bytes(self):
         """All kernel text as it lies in memory, seen from outside."""
-        start, end = self.text_range()
-        physical = int(self.attack("physical", start), 16)
-        return self.physical(physical, end - start)
+        start, end = self.symbol("_text"), self.symbol("_etext")
+        if self.text_physical is None:
+            self.text_physical = int(self.attack("physical", start), 16)
+        return self.physical(self.text_physical, end - start)
+
+    def forget_boot(self):
+        """The machine starts again: nothing of the last boot holds."""
+        self.attack_loaded = False
+        self.slide = self.text_physical = None
 
     def kernel_trouble(self):
         """Lines of the kernel log that no test may cause."""
         return self.sh("dmesg | grep -E 'BUG:|Oops|Call Trace|soft lockup|"
-                       "rcu.*stall|WARNING:|NMI watchdog|Kernel panic'")[1]
+                       "rcu.*stall|WARNING:|Kernel panic'")[1]
 
 
 class Report:
