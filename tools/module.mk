@@ -37,3 +37,13 @@ $(OUT)/tests/test_ring: $(call objects,host,tests/tools/test_ring.c \
 		guest-agent/ring.c guest-agent/fail.c common/errors.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@
+
+# Tests of the command and of the doorbell's client.
+UNIT_PROGRAMS += tests/tools/run
+unit: $(OUT)/underseal $(OUT)/tests/test_ring
+
+## make live-text  compare running kernels' text with their baselines, no hypervisor
+live-text: $(OUT)/underseal $(OUT)/tests/check_text
+	$(Q)tests/tools/live_kernels $(OUT)
+
+PHONY += live-text
