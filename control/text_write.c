@@ -16,12 +16,15 @@ static bool allowed(u64 gpa, u32 len, u64 *offset)
 	       !patches_hunk_at(*offset, len);
 }
 
-static void log_refused(const u8 *bytes, u32 len, u64 rip, u64 gva, u32 vcpu)
+static void log_refused(u64 gpa, const u8 *bytes, u32 len, u64 rip, u64 gva,
+			u32 vcpu)
 {
 	struct text line = { 0 };
 
 	text_string(&line, "write refused: ");
 	text_hex(&line, gva);
+	text_string(&line, " gpa ");
+	text_hex(&line, gpa);
 	text_string(&line, " <- ");
 	text_bytes(&line, bytes, len < 8 ? len : 8);
 	text_string(&line, " (");
@@ -43,6 +46,6 @@ enum us_error control_text_write(u64 gpa, const void *bytes, u32 len, u64 rip,
 		return US_OK;
 	}
 	control.writes_refused++;
-	log_refused(bytes, len, rip, gva, vcpu);
+	log_refused(gpa, bytes, len, rip, gva, vcpu);
 	return US_E_BAD_REQUEST;
 }
