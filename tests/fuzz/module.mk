@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# libFuzzer targets in build/out/fuzz/, one program each. efi/module.mk has one more,
+# for underseal.conf.
+PARSER_FUZZERS := bundle revert baseline_head baseline_block minisign_signature \
+	minisign_key
+FUZZ_PROGRAMS := $(PARSER_FUZZERS:%=$(OUT)/fuzz/%) $(OUT)/fuzz/request \
+	$(if $(wildcard efi/config_fuzz.c),$(OUT)/fuzz/config)
+FUZZ_PARSERS := common/bundle.c common/baseline.c common/minisign.c
+FUZZ_MACHINE := $(CONTROL_CORE) $(wildcard tests/sim/*.c) tests/unit/maker.c
+CFLAGS_host += -Itests/sim -Itests/unit
+CFLAGS_asan += -Itests/sim -Itests/unit
+CFLAGS_fuzz += -Itests/sim -Itests/unit -Itests/fuzz
+
+define parser_fuzzer
+CFLAGS_fuzz_$(1) = $$(CFLAGS_fuzz) -DFUZZ_$(1)
+CC_fuzz_$(1) := $$(CLANG)
+$$(eval $$(call compile_kind,fuzz_$(1)))
+$(OUT)/fuzz/$(1): $$(call objects,fuzz_$(1),tests/fuzz/parsers.c) \
+		$$(call objects,fuzz,$(FUZZ_PARSERS))
+	@mkdir -p $$(@D)
+	$$(Q)$$(CLANG) $$(CFLAGS_fuzz) $$^ -o $$@ -lsodium
+endef
+$(foreach name,$(PARSER_FUZZERS),$(eval $(call parser_fuzzer,$(name))))
+
+$(OUT)/fuzz/request: $(call objects,fuzz,tests/fuzz/request.c $(FUZZ_MACHINE))
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CFLAGS_fuzz) $^ -o $@ -lsodium
+
+$(OUT)/tests/seeds: $(call objects,host,tests/fuzz/seeds.c tests/unit/maker.c \
+		tests/sim/text.c common/baseline.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $^ -o $@ -lsodium

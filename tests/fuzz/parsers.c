@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libFuzzer targets for the parsers, one program each: compiled once with
+ * -DFUZZ_name for every name in module.mk. Each checks what the parser promises,
+ * beside what the sanitizers see.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "baseline.h"
+#include "bundle.h"
+#include "fuzz.h"
+#include "minisign.h"
+
+#define REQUIRE(condition)	\
+	do {			\
+		if (!(condition)) abort();	\
+	} while (0)
+
+/* An exact copy: a read past its end is found. */
+static void *copy_of(const u8 *data, size_t len)
+{
+	void *copy = malloc(len ? len : 1);
+
+	if (len)
+		memcpy(copy, data, len);
+	return copy;
+}
+
+#ifdef FUZZ_bundle
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	void *copy = copy_of(data, len);
+	struct us_bundle bundle;
+	u64 end = 0;
+	u32 i;
+
+	if (!us_bundle_parse(copy, len, &bundle)) {
+		const struct us_bundle_header *header = bundle.header;
+
+		REQUIRE(header->total_size == len);
+		for (i = 0; i < header->hunks; i++) {
+			REQUIRE(bundle.hunks[i].image_offset >= end);
+			end = (u64)bundle.hunks[i].image_offset +
+			      bundle.hunks[i].len;
+		}
+		for (i = 0; i < header->functions; i++)
+			REQUIRE(strlen(bundle.strings +
+				       bundle.functions[i].name));
+		if (header->payload_bytes)
+			REQUIRE(bundle.payload + header->payload_bytes <=
+				(u8 *)copy + len);
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_revert
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	void *copy = copy_of(data, len);
+	const struct us_revert *revert;
+
+	if (!us_revert_parse(copy, len, &revert))
+		REQUIRE(len == sizeof(*revert) && revert->generation);
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_baseline_head
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	void *copy = copy_of(data, len);
+	struct us_baseline_head head;
+	u64 end = 0, file_len = len;
+	u32 i;
+
+	/* The file goes on after the head: believe what the header says. */
+	if (len >= sizeof(*head.header))
+		file_len = ((struct us_baseline_header *)copy)->total_size;
+	if (!us_baseline_parse_head(copy, len, file_len, &head)) {
+		for (i = 0; i < head.header->runtime_sites; i++) {
+			REQUIRE(head.sites[i].offset >= end);
+			end = (u64)head.sites[i].offset + head.sites[i].len;
+			REQUIRE(end <= head.header->text_len);
+		}
+		end = us_baseline_head_len(head.header);
+		for (i = 0; i < head.header->blocks; i++) {
+			REQUIRE(head.blocks[i].file_offset == end);
+			end += head.blocks[i].len;
+		}
+		REQUIRE(end == file_len);
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_baseline_block
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	static u8 text[US_BLOCK_TEXT], masked[US_BLOCK_TEXT];
+	struct us_baseline_header header = { .blocks = 2 };
+	struct us_block_ref refs[2] = { { 0, len, 0 }, { 0, len, 0 } };
+	struct us_baseline_head head = { &header, NULL, refs };
+	struct us_block block;
+	u64 relocs = 0;
+	void *copy;
+	u32 index;
+
+	if (len < 3)
+		return 0;
+	/* Text of any length that has two blocks, and either of them. */
+	index = data[0] & 1;
+	header.text_len = US_BLOCK_TEXT + 1 + (data[1] | data[2] << 8) % US_BLOCK_TEXT;
+	data += 3;
+	len -= 3;
+	refs[0].len = refs[1].len = len;
+	copy = copy_of(data, len);
+	if (!us_baseline_parse_block(&head, index, copy, len, &block)) {
+		us_baseline_expect(&block, 0x1c000000, text, masked, &relocs);
+		REQUIRE(relocs == block.header->relocs);
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_minisign_signature
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	static const struct minisign_key key;
+	struct minisign_signature signature;
+	u8 digest[MINISIGN_DIGEST] = { 0 };
+	char *copy = copy_of(data, len);
+
+	if (!minisign_parse_signature(copy, len, &signature)) {
+		REQUIRE(signature.comment >= copy &&
+			signature.comment + signature.comment_len <= copy + len);
+		REQUIRE(signature.comment_len <= MINISIGN_COMMENT_MAX);
+		REQUIRE(minisign_verify(&signature, &key, digest));
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_minisign_key
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	void *copy = copy_of(data, len);
+	struct minisign_key keys[4];
+	u32 count, i, k;
+
+	if (!minisign_parse_keys(copy, len, keys, 4, &count)) {
+		REQUIRE(count <= 4);
+		for (i = 0; i < count; i++)
+			for (k = 0; k < i; k++)
+				REQUIRE(memcmp(keys[i].id, keys[k].id, 8));
+	}
+	free(copy);
+	return 0;
+}
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libFuzzer target: a hostile guest rings the control core on the simulated
+ * machine. The input is a list of actions: it changes good requests and good,
+ * validly signed files at places of its choice, writes to text, and moves its
+ * tasks and page tables about. After every refusal no byte of the guest may have
+ * changed; text may only ever change through an answer of success.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "maker.h"
+#include "sim.h"
+
+#define REQUEST		(SIM_USER_GVA + 0x0ff0)
+#define SIGNATURE	(SIM_USER_GVA + 0x2ffc)
+#define OUT		(SIM_USER_GVA + 0x5010)
+#define INPUT		(SIM_USER_GVA + 0x20123)
+#define MAX_ACTIONS	24u
+
+static struct blob baseline, file, installed;
+static struct bundle_spec spec;
+static struct keypair key;
+static char keys[256];
+
+/* The input, taken piece by piece; zeros after its end. */
+static struct {
+	const u8 *at;
+	size_t left;
+} input;
+
+static u64 take(u32 bytes)
+{
+	u64 value = 0;
+
+	for (; bytes && input.left; bytes--, input.at++, input.left--)
+		value = value << 8 | *input.at;
+	return value;
+}
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	make_key(&key, 1);
+	make_public_file(&key, keys, sizeof(keys));
+	make_baseline(&baseline);
+	return 0;
+}
+
+/* Change up to seven bytes of @data. */
+static void mutate(u8 *data, u64 len)
+{
+	u32 count = take(1) & 7;
+	u64 at;
+
+	while (count-- && len) {
+		at = take(3) % len;
+		data[at] = take(1);
+	}
+}
+
+static void choose_file(enum us_op op)
+{
+	if (op == US_OP_SEAL) {
+		file = baseline;
+	} else if (op == US_OP_REVERT) {
+		make_revert(&installed, &file);
+	} else {
+		bundle_spec_default(&spec, SIM_FUNCTION * (1 + take(1) % 36),
+				    take(1) % 16);
+		mutate((u8 *)&spec.function, sizeof(spec.function));
+		mutate((u8 *)&spec.hunk, sizeof(spec.hunk));
+		mutate((u8 *)&spec.reloc, sizeof(spec.reloc));
+		make_bundle(&spec, &file);
+	}
+	mutate(file.data, file.len);
+}
+
+static void sign_file(struct us_request *request)
+{
+	char text[1024];
+	u64 len;
+
+	len = make_signature(&key, file.data, file.len, "fuzz", text,
+			     sizeof(text));
+	if (take(1) % 8 == 0)
+		mutate((u8 *)text, len);
+	sim_user_write(SIGNATURE, text, len);
+	sim_user_write(INPUT, file.data, file.len);
+	request->in[0] = (struct us_span) { INPUT, file.len };
+	request->in[1] = (struct us_span) { SIGNATURE, len };
+}
+
+static void ring(void)
+{
+	struct us_request request = {
+		.magic = US_REQUEST_MAGIC, .version = US_ABI_VERSION,
+		.op = take(1) & 7, .out = { OUT, US_MAX_RESPONSE },
+	};
+	struct control_caller who = sim_caller(REQUEST);
+	enum us_error error;
+
+	if (request.op == US_OP_SEAL || request.op == US_OP_APPLY ||
+	    request.op == US_OP_REVERT) {
+		choose_file(request.op);
+		sign_file(&request);
+		if (request.op != US_OP_SEAL)
+			request.arg = 5;
+	}
+	if (take(1) % 4 == 0)
+		mutate((u8 *)&request, sizeof(request));
+	sim_user_write(REQUEST, &request, sizeof(request));
+	sim_snapshot();
+	error = control_request(&who);
+	require(!error == (error == US_OK));
+	if (error || (request.op != US_OP_SEAL && request.op != US_OP_APPLY &&
+		      request.op != US_OP_REVERT))
+		require(sim_unchanged());
+	else if (request.op == US_OP_APPLY)
+		installed = file;
+	control_claim(&who);
+}
+
+static void write_text(void)
+{
+	u8 bytes[64] = { 0xcc };
+	u64 gpa = take(3);
+	u32 len = take(1);
+	enum us_error error;
+
+	sim_snapshot();
+	error = control_text_write(gpa, bytes, len, 0, 0, 0);
+	if (error)
+		require(sim_unchanged());
+	else
+		require(len && len <= 5);	/* no runtime site is longer */
+}
+
+/* Guest memory outside the sealed frames, of tasks, stacks and page tables. */
+static void poke(void)
+{
+	u64 gpa = take(3) % SIM_ARENA;
+	u64 value = take(1) & 1 ? take(8) : sim_image_gva(take(3));
+
+	gpa = ALIGN_DOWN(gpa, 8);
+	if (!sim.prot[gpa / PAGE_SIZE])
+		sim_poke64(gpa, value);
+}
+
+static void move_vcpu(void)
+{
+	struct us_vcpu_state *vcpu = &sim.vcpus[take(1) & 1];
+
+	vcpu->started = take(1) & 1;
+	vcpu->cpl = take(1) & 3;
+	vcpu->rip = sim_image_gva(take(3));
+	vcpu->rsp = sim_stack_gva(take(1) % SIM_TASKS) + take(2);
+}
+
+static void break_host(void)
+{
+	sim.fail_stop = take(1) & 3;
+	sim.fail_protect = take(1) & 3;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	static void (*const actions[])(void) = {
+		ring, ring, ring, ring, write_text, poke, move_vcpu, break_host,
+	};
+	u32 i;
+
+	input.at = data;
+	input.left = len;
+	installed.len = 0;
+	memset(installed.data, 0, sizeof(struct us_bundle_header));
+	sim_build(take(1) & 3, keys, strlen(keys));
+	for (i = 0; i < MAX_ACTIONS && input.left; i++)
+		actions[take(1) % ARRAY_SIZE(actions)]();
+	require(!sim.violations && !sim.stopped);
+	return 0;
+}

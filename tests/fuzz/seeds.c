@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes a good input for every fuzz target: seeds DIRECTORY */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "maker.h"
+#include "sim.h"
+
+static const char *top;
+
+static void save(const char *target, const void *data, u64 len)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", top, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/good", top, target);
+	file = fopen(path, "w");
+	if (!file || fwrite(data, 1, len, file) != len || fclose(file)) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void save_baseline(struct blob *blob)
+{
+	const struct us_block_ref *ref = &baseline_refs(blob)[1];
+	u8 *block;
+
+	save("baseline_head", blob->data,
+	     us_baseline_head_len(baseline_header(blob)));
+	/* The fuzz target's own three bytes come first: block 1 of two whole. */
+	block = malloc(ref->len + 3);
+	block[0] = 1;
+	block[1] = (US_BLOCK_TEXT - 1) & 0xff;
+	block[2] = (US_BLOCK_TEXT - 1) >> 8;
+	memcpy(block + 3, blob->data + ref->file_offset, ref->len);
+	save("baseline_block", block, ref->len + 3);
+	free(block);
+}
+
+int main(int argc, char **argv)
+{
+	/* Seal, apply, patch itself, revert, list. */
+	static const u8 actions[] = {
+		0, 0, US_OP_SEAL, 0, 1, 1, 0, US_OP_APPLY, 1, 1, 0, 0, 0, 0, 1,
+		1, 4, 0x20, 0x20, 0x00, 5, 0, US_OP_REVERT, 0, 1, 1,
+		0, US_OP_LIST, 1,
+	};
+	static struct blob blob, second;
+	static struct bundle_spec spec;
+	struct keypair key;
+	char text[2048];
+
+	if (argc != 2)
+		return 2;
+	top = argv[1];
+	mkdir(top, 0777);
+	make_key(&key, 1);
+	sim_make_text();
+	bundle_spec_default(&spec, SIM_FUNCTION, 1);
+	make_bundle(&spec, &blob);
+	save("bundle", blob.data, blob.len);
+	make_revert(&blob, &second);
+	save("revert", second.data, second.len);
+	save("minisign_signature", text, make_signature(&key, "x", 1, "comment",
+							text, sizeof(text)));
+	save("minisign_key", text, make_public_file(&key, text, sizeof(text)));
+	make_baseline(&blob);
+	save_baseline(&blob);
+	save("request", actions, sizeof(actions));
+	save("config", "\n", 1);
+	return 0;
+}

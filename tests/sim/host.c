@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control/host.h on the simulated machine. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define MAX_COPY	(1ull << 20)
+#define MAX_DIRTY	2048u
+
+/* Pages that the core wrote since the snapshot, as they were before. */
+static struct {
+	u32 count;
+	u64 gpa[MAX_DIRTY];
+	u8 before[MAX_DIRTY][PAGE_SIZE];
+	bool known[SIM_PAGES];
+	u8 prot[SIM_PAGES];
+} snapshot;
+
+void sim_snapshot(void)
+{
+	snapshot.count = 0;
+	memset(snapshot.known, 0, sizeof(snapshot.known));
+	memcpy(snapshot.prot, sim.prot, sizeof(snapshot.prot));
+}
+
+bool sim_unchanged(void)
+{
+	u32 i;
+
+	for (i = 0; i < snapshot.count; i++)
+		if (memcmp(sim.memory + snapshot.gpa[i], snapshot.before[i],
+			   PAGE_SIZE))
+			return false;
+	return !memcmp(snapshot.prot, sim.prot, sizeof(snapshot.prot));
+}
+
+static void remember(u64 gpa, u64 len)
+{
+	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
+
+	for (; page < gpa + len; page += PAGE_SIZE) {
+		if (snapshot.known[page / PAGE_SIZE])
+			continue;
+		if (snapshot.count == MAX_DIRTY) {
+			sim.violations++;
+			return;
+		}
+		snapshot.known[page / PAGE_SIZE] = true;
+		snapshot.gpa[snapshot.count] = page;
+		memcpy(snapshot.before[snapshot.count++], sim.memory + page,
+		       PAGE_SIZE);
+	}
+}
+
+void sim_poke(u64 gpa, const void *bytes, u64 len)
+{
+	const u8 *at = bytes;
+	u32 i;
+
+	memcpy(sim.memory + gpa, bytes, len);
+	for (; len; len--, gpa++, at++)
+		for (i = 0; i < snapshot.count; i++)
+			if (snapshot.gpa[i] == ALIGN_DOWN(gpa, PAGE_SIZE))
+				snapshot.before[i][gpa % PAGE_SIZE] = *at;
+}
+
+void sim_poke64(u64 gpa, u64 value)
+{
+	sim_poke(gpa, &value, sizeof(value));
+}
+
+/* True at the n-th call. */
+static bool breaks(u32 *countdown)
+{
+	return *countdown && !--*countdown;
+}
+
+static bool ordinary(u64 gpa, u64 len)
+{
+	if (len > MAX_COPY)
+		sim.violations++;
+	return len <= MAX_COPY && span_inside(gpa, len, SIM_HIDDEN);
+}
+
+const struct host_info *host_info(void)
+{
+	return &sim.info;
+}
+
+enum us_error host_read(u64 gpa, void *dst, u64 len)
+{
+	if (sim.on_read)
+		sim.on_read(gpa, len);
+	if (!ordinary(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	memcpy(dst, sim.memory + gpa, len);
+	return US_OK;
+}
+
+enum us_error host_write(u64 gpa, const void *src, u64 len)
+{
+	if (breaks(&sim.fail_write))
+		return US_E_GUEST_ADDRESS;
+	if (!ordinary(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	remember(gpa, len);
+	memcpy(sim.memory + gpa, src, len);
+	return US_OK;
+}
+
+enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
+{
+	if (sim.on_protect)
+		sim.on_protect();
+	if (breaks(&sim.fail_protect))
+		return sim.protect_error;
+	if (!IS_ALIGNED(gpa | len, PAGE_SIZE))
+		sim.violations++;
+	if (!ordinary(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	memset(sim.prot + gpa / PAGE_SIZE, prot, len / PAGE_SIZE);
+	return US_OK;
+}
+
+enum us_error host_stop(void)
+{
+	if (sim.stopped)
+		sim.violations++;
+	sim.stops++;
+	sim.now += 1000;
+	if (sim.on_stop)
+		sim.on_stop();
+	if (breaks(&sim.fail_stop))
+		return US_E_STOP_FAILED;
+	sim.stopped = true;
+	return US_OK;
+}
+
+void host_release(void)
+{
+	if (!sim.stopped)
+		sim.violations++;
+	sim.stopped = false;
+}
+
+enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
+{
+	if (!sim.stopped || index >= sim.info.vcpus)
+		return US_E_BAD_REQUEST;
+	*state = sim.vcpus[index];
+	return US_OK;
+}
+
+void host_log(enum us_log_level level, const char *text)
+{
+	size_t used = strlen(sim.all_logs);
+
+	if (level > US_LOG_ERROR)
+		sim.violations++;
+	sim.logs++;
+	snprintf(sim.last_log, sizeof(sim.last_log), "%s", text);
+	snprintf(sim.all_logs + used, sizeof(sim.all_logs) - used, "%s\n", text);
+}
+
+u32 host_log_read(u64 first, struct us_log_entry *out, u32 max)
+{
+	u32 count = 0;
+
+	first = first ? first : 1;
+	for (; count < max && first + count <= sim.logs; count++) {
+		memset(&out[count], 0, sizeof(out[count]));
+		out[count].sequence = first + count;
+	}
+	return count;
+}
+
+void host_counters(struct us_counters *out)
+{
+	out->time_ns = sim.now;
+	out->stops = sim.stops;
+}
+
+u64 host_time_ns(void)
+{
+	return sim.now += 100;
+}
+
+void host_backoff(u32 ms)
+{
+	if (sim.stopped || !ms)
+		sim.violations++;
+	sim.backoffs++;
+	sim.now += ms * 1000000ull;
+	if (sim.on_backoff)
+		sim.on_backoff();
+}

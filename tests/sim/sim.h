@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A simulated machine: the third implementation of control/host.h. It holds a
+ * small guest whose kernel is fake but structurally real: text with self-patching
+ * sites and KASLR relocations, a build id, four-level page tables, a task list
+ * with threads, kernel and interrupt stacks, per-CPU areas, and a calling process.
+ *
+ * There is one machine. Everything the core does to it goes through host.h, is
+ * checked against that contract (broken rules count in sim.violations), and can
+ * be made to fail.
+ */
+#ifndef UNDERSEAL_SIM_H
+#define UNDERSEAL_SIM_H
+
+#include "baseline.h"
+#include "core.h"
+#include "page_walk.h"
+
+/* Guest-physical layout. */
+#define SIM_LOW		0x000000ull	/* tables, tasks, stacks, per-CPU areas */
+#define SIM_TEXT	0x200000ull	/* first 2 MiB of the image */
+#define SIM_DATA	0x400000ull	/* second 2 MiB of the image */
+#define SIM_USER	0x600000ull	/* the caller's pages */
+#define SIM_ARENA	0x800000ull
+#define SIM_HIDDEN	0xa00000ull	/* 1 MiB that host.h refuses */
+#define SIM_END		0xb00000ull
+#define SIM_PAGES	(SIM_END / PAGE_SIZE)
+
+/* Linear layout. */
+#define SIM_LINK_BASE	0xffffffff81000000ull
+#define SIM_DIRECT	0xffff888000000000ull	/* all of memory */
+#define SIM_STACKS	0xffffc90000000000ull
+#define SIM_USER_GVA	0x10000000ull		/* 2 MiB in scattered 4 KiB pages */
+#define SIM_SLIDE	0x1c000000ull
+
+/* The fake image, by image offset. */
+#define SIM_TEXT_LEN		0x25123ull
+#define SIM_NOTE		0x30010ull
+#define SIM_INIT_TOP_PGT	0x200000ull
+#define SIM_LEVEL3_PGT		0x201000ull
+#define SIM_LEVEL2_PGT		0x202000ull
+#define SIM_INIT_TASK		0x204000ull
+#define SIM_PER_CPU_OFFSET	0x208000ull
+#define SIM_NR_CPU_IDS		0x208800ull
+#define SIM_IMAGE_END		0x3ff000ull
+#define SIM_ENTRY_SYSCALL	0x80ull
+
+/* Functions start every 4 KiB from 0x1000 on, with a 5-byte ftrace site first. */
+#define SIM_FUNCTION		0x1000ull
+#define SIM_FUNCTION_SIZE	0xf0ull
+
+#define SIM_TASKS	5u	/* see enum sim_task */
+#define SIM_STACK_SIZE	0x4000ull
+#define SIM_VCPUS	2u
+#define SIM_BUILD_ID_LEN 20u
+
+enum sim_task {
+	SIM_SWAPPER_0,		/* init_task, sleeps */
+	SIM_INIT,		/* pid 1, sleeps */
+	SIM_CALLER,		/* pid 42, runs on vCPU 0 in user mode */
+	SIM_THREAD,		/* pid 43, a thread of the caller's, sleeps */
+	SIM_SWAPPER_1,		/* on no list; runs on vCPU 1 at CPL 0 */
+};
+
+struct sim {
+	u8 *memory;		/* SIM_END bytes */
+	u8 prot[SIM_PAGES];	/* enum us_prot */
+	struct host_info info;
+	u64 slide;
+	u64 top_pgt;		/* GPA of init_top_pgt */
+	u64 caller_pgt;		/* GPA of the caller's top table */
+	u64 next_table;		/* GPA of the next free table page */
+	struct us_vcpu_state vcpus[US_MAX_VCPUS];
+	u64 now;		/* nanoseconds */
+	bool stopped;
+	u32 stops, backoffs, logs, violations;
+	char last_log[104];
+	char all_logs[16384];	/* one a line, cut at the end */
+
+	/* What to break; 0 means not at all. Counted down at each call. */
+	u32 fail_stop;		/* the n-th stop fails */
+	u32 fail_write;		/* the n-th write fails */
+	u32 fail_protect;	/* the n-th change of permissions fails */
+	enum us_error protect_error;	/* with this */
+	/* Guest activity, called before the operation is carried out. */
+	void (*on_read)(u64 gpa, u64 len);
+	void (*on_stop)(void);
+	void (*on_backoff)(void);
+	void (*on_protect)(void);
+};
+
+extern struct sim sim;
+
+/* Options for sim_build(). */
+#define SIM_SCATTERED	1u	/* text in 4 KiB pages, in two physical runs */
+#define SIM_PTI		2u	/* the caller rings with its user page table */
+
+/* Make the machine anew, with @keys (concatenated .pub files) trusted, and start
+ * the core on it. */
+void sim_build(u32 options, const void *keys, u64 keys_len);
+
+/* Remember memory and permissions as they are; later: has the core changed a
+ * byte or a permission since? */
+void sim_snapshot(void);
+bool sim_unchanged(void);
+
+/* The guest's own changes: not the core's, so sim_unchanged() ignores them. */
+void sim_poke(u64 gpa, const void *bytes, u64 len);
+void sim_poke64(u64 gpa, u64 value);
+
+u64 sim_image_gpa(u64 offset);	/* where an image offset lies */
+u64 sim_image_gva(u64 offset);	/* at which linear address it runs */
+u64 sim_user_gpa(u64 gva);	/* where a byte of the caller's memory lies */
+void sim_user_write(u64 gva, const void *bytes, u64 len);
+void sim_user_read(u64 gva, void *bytes, u64 len);
+
+/* Map one page; makes tables as needed. */
+void sim_map(u64 top, u64 gva, u64 gpa, u64 flags, u64 size);
+
+/* GPA of the 8 bytes @depth bytes below the top of a task's kernel stack. */
+u64 sim_stack_word(enum sim_task task, u64 depth);
+/* Linear addresses of a task's struct and stack. */
+u64 sim_task_gva(enum sim_task task);
+u64 sim_stack_gva(enum sim_task task);
+/* GPA of vCPU 1's interrupt stack and the linear address of its end. */
+u64 sim_irq_stack_gpa(void);
+u64 sim_irq_stack_end(void);
+
+/* Registers of the calling vCPU for a request at @request_gva. */
+struct control_caller sim_caller(u64 request_gva);
+
+/* The kernel's text as linked, and its description. */
+extern u8 sim_linked[SIM_TEXT_LEN];
+extern const u8 sim_build_id[SIM_BUILD_ID_LEN];
+/* Sites of the whole text, sorted; the runtime ones are those of kinds ftrace and
+ * jump label. Relocations, sorted. */
+extern struct us_site sim_sites[512];
+extern u32 sim_site_count;
+extern struct us_text_reloc sim_relocs[512];
+extern u32 sim_reloc_count;
+
+/* Make text, sites and relocations; once is enough. */
+void sim_make_text(void);
+
+#endif

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# CUnit tests, plain and under sanitizers, other test programs, and a short run of
+# every fuzz target. Another module adds a test program of its own with
+#	UNIT_PROGRAMS += $(OUT)/tests/NAME
+#	unit: $(OUT)/tests/NAME
+# Its last line says "N passed, N failed, N skipped".
+UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE)
+UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
+UNIT_LIBS := -lcunit -lsodium
+FUZZ_SECONDS ?= 3
+
+$(OUT)/tests/unit: $(call objects,host,$(UNIT_SOURCES))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(UNIT_LIBS)
+$(OUT)/tests/unit-asan: $(call objects,asan,$(UNIT_SOURCES))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
+
+unit: $(OUT)/tests/unit $(OUT)/tests/unit-asan $(FUZZ_PROGRAMS) $(OUT)/tests/seeds
+	$(Q)tests/unit/run $(OUT) $(FUZZ_SECONDS) $(UNIT_PROGRAMS) -- $(FUZZ_PROGRAMS)
+
+PHONY += unit

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "bench.h"
+
+static bool all_prot(u64 gpa, u64 len, u8 prot)
+{
+	u64 page;
+
+	for (page = gpa / PAGE_SIZE; page < (gpa + len) / PAGE_SIZE; page++)
+		if (sim.prot[page] != prot)
+			return false;
+	return true;
+}
+
+static void good(void)
+{
+	const struct us_seal_report *report = (void *)bench_response;
+	u64 pages = ALIGN_UP(SIM_TEXT_LEN, PAGE_SIZE);
+
+	bench_start(0);
+	ASSERT_OK(bench_seal());
+	CU_ASSERT_EQUAL(bench_answer.out_len, sizeof(*report));
+	CU_ASSERT_EQUAL(report->slide, SIM_SLIDE);
+	CU_ASSERT_EQUAL(report->text_gva, sim_image_gva(0));
+	CU_ASSERT_EQUAL(report->bytes_exact + report->bytes_masked, SIM_TEXT_LEN);
+	CU_ASSERT(report->bytes_masked > 100);
+	CU_ASSERT(report->relocations >= sim_reloc_count);
+	CU_ASSERT_EQUAL(report->sites[US_SITE_FTRACE], 36);
+	CU_ASSERT(all_prot(SIM_TEXT, pages, US_PROT_SEALED));
+	CU_ASSERT(all_prot(0, SIM_TEXT, US_PROT_OPEN));
+	CU_ASSERT(all_prot(SIM_TEXT + pages, SIM_END - SIM_TEXT - pages,
+			   US_PROT_OPEN));
+}
+
+static void scattered(void)
+{
+	bench_start(SIM_SCATTERED);
+	ASSERT_OK(bench_seal());
+	CU_ASSERT(all_prot(sim_image_gpa(0), 0x10000, US_PROT_SEALED));
+	CU_ASSERT(all_prot(sim_image_gpa(0x10000), 0x16000, US_PROT_SEALED));
+	CU_ASSERT(all_prot(SIM_TEXT + 0x10000, 0x10000, US_PROT_OPEN));
+	ASSERT_OK(bench_apply(0x11000, 1));
+	ASSERT_OK(bench_revert());
+}
+
+static void page_table_isolation(void)
+{
+	bench_start(SIM_PTI);
+	ASSERT_OK(bench_seal());
+	ASSERT_OK(bench_apply(SIM_FUNCTION, 1));
+}
+
+static void twice(void)
+{
+	bench_start_sealed();
+	ASSERT_REFUSED(ALREADY_SEALED, bench_seal());
+}
+
+/* Any single byte of text that is not in a site; details say which and what. */
+static void text_differs(void)
+{
+	const u64 offsets[] = { 0, SIM_FUNCTION + 5, SIM_FUNCTION + 9, 0xffff,
+				0x10000, 0x20010, SIM_TEXT_LEN - 1 };
+	u64 gpa;
+	u8 byte;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		bench_start(0);
+		gpa = sim_image_gpa(offsets[i]);
+		byte = sim.memory[gpa] ^ 0x10;
+		sim_poke(gpa, &byte, 1);
+		ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
+		CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(offsets[i]));
+		CU_ASSERT_EQUAL(bench_answer.detail[1] & 0xff, byte);
+		CU_ASSERT_EQUAL(bench_answer.detail[1] >> 8, byte ^ 0x10);
+	}
+}
+
+static void padding_differs(void)
+{
+	bench_start(0);
+	sim_poke(sim_image_gpa(0x25fff), "\xc3", 1);
+	ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
+	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(0x25fff));
+	/* The next page is not part of it. */
+	bench_start(0);
+	sim_poke(sim_image_gpa(0x26000), "\xc3", 1);
+	ASSERT_OK(bench_seal());
+}
+
+static void sites_may_differ(void)
+{
+	u32 i;
+
+	bench_start(0);
+	for (i = 0; i < sim_site_count; i++)
+		sim_poke(sim_image_gpa(sim_sites[i].offset), "\xcc", 1);
+	ASSERT_OK(bench_seal());
+}
+
+static void wrong_build_id(void)
+{
+	bench_start(0);
+	sim_poke(sim_image_gpa(SIM_NOTE + 19), "\x43", 1);
+	ASSERT_REFUSED(KERNEL_BUILD_ID, bench_seal());
+}
+
+static void no_kernel(void)
+{
+	const u64 wrong[] = { 0, 1, PAGE_SIZE, 0ull - SIM_SLIDE - SIZE_2M,
+			      SIZE_1G, 1ull << 40 };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		bench_start(0);
+		sim.vcpus[0].lstar += wrong[i];
+		if (wrong[i])
+			ASSERT_REFUSED(KERNEL_NOT_FOUND, bench_seal());
+		else
+			ASSERT_OK(bench_seal());
+	}
+	/* The slide is possible, but nothing is mapped there. */
+	bench_start(0);
+	sim.vcpus[0].lstar += SIZE_2M * 4;
+	ASSERT_REFUSED(KERNEL_NOT_FOUND, bench_seal());
+}
+
+/* The text's page tables, one page of it changed. */
+static enum us_error seal_with_page(u64 gpa, u64 flags)
+{
+	bench_start(SIM_SCATTERED);
+	sim_map(sim.top_pgt, sim_image_gva(0x5000), gpa, flags, PAGE_SIZE);
+	return bench_seal();
+}
+
+static void bad_mapping(void)
+{
+	u64 good_gpa = SIM_TEXT + 0x5000;
+
+	ASSERT_OK(seal_with_page(good_gpa, PTE_PRESENT));
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(good_gpa, 0));
+	ASSERT_REFUSED(KERNEL_MAPPING,
+		       seal_with_page(good_gpa, PTE_PRESENT | PTE_NX));
+	/* The same frame twice, in the arena, in hidden memory, beyond the end. */
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(SIM_TEXT, PTE_PRESENT));
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(SIM_ARENA, PTE_PRESENT));
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(SIM_HIDDEN, PTE_PRESENT));
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(1ull << 39, PTE_PRESENT));
+	CU_ASSERT_EQUAL(seal_with_page(0xf0000, PTE_PRESENT), US_E_KERNEL_TEXT);
+}
+
+/* Caller and kernel see different text. */
+static void two_mappings(void)
+{
+	u64 level3 = 0xfe000, level2 = 0xff000;
+
+	bench_start(0);
+	memcpy(sim.memory + level2, sim.memory + sim_image_gpa(SIM_LEVEL2_PGT),
+	       PAGE_SIZE);
+	sim_poke64(level3 + 8 * 510, level2 | PTE_PRESENT | PTE_WRITE);
+	sim_poke64(sim.caller_pgt + 8 * 511, level3 | PTE_PRESENT | PTE_WRITE);
+	ASSERT_OK(bench_seal());
+	bench_start(0);
+	memcpy(sim.memory + level2, sim.memory + sim_image_gpa(SIM_LEVEL2_PGT),
+	       PAGE_SIZE);
+	sim_poke64(level3 + 8 * 510, level2 | PTE_PRESENT | PTE_WRITE);
+	sim_poke64(sim.caller_pgt + 8 * 511, level3 | PTE_PRESENT | PTE_WRITE);
+	sim_map(sim.caller_pgt, sim_image_gva(0), 0, PTE_PRESENT, SIZE_2M);
+	ASSERT_REFUSED(KERNEL_MAPPING, bench_seal());
+}
+
+static void protect_fails(void)
+{
+	bench_start(SIM_SCATTERED);
+	sim.fail_protect = 2;
+	ASSERT_REFUSED(HOST_FAILED, bench_seal());
+	bench_start(SIM_SCATTERED);
+	sim.fail_protect = 1;
+	sim.protect_error = US_E_GUEST_ADDRESS;
+	ASSERT_REFUSED(KERNEL_MAPPING, bench_seal());
+	ASSERT_OK(bench_seal());
+}
+
+static void stop_fails(void)
+{
+	bench_start(0);
+	sim.fail_stop = 1;
+	ASSERT_REFUSED(STOP_FAILED, bench_seal());
+	ASSERT_OK(bench_seal());
+}
+
+/* The guest rewrites text in the moment before it is frozen: what counts is what
+ * is there afterwards. */
+static void rewrite_text(void)
+{
+	sim.on_protect = NULL;
+	sim_poke(sim_image_gpa(0x1005), "\xcc", 1);
+}
+
+static void changed_before_freeze(void)
+{
+	bench_start(0);
+	sim.on_protect = rewrite_text;
+	ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
+}
+
+static u32 reads_of_input;
+
+/* The first page of the baseline is read again in the second pass. */
+static void alter_baseline(u64 gpa, u64 len)
+{
+	u64 first = sim_user_gpa(BENCH_INPUT);
+
+	if (gpa == first && len > 8 && ++reads_of_input == 2)
+		sim_poke(first + 400, "\xff", 1);
+}
+
+static void baseline_changes(void)
+{
+	bench_start(0);
+	reads_of_input = 0;
+	sim.on_read = alter_baseline;
+	ASSERT_REFUSED(SIG_INVALID, bench_seal());
+	CU_ASSERT_EQUAL(reads_of_input, 2);
+}
+
+static enum us_error seal_altered(void)
+{
+	return bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0);
+}
+
+#define BAD_BASELINE(error, change)			\
+	do {						\
+		bench_start(0);				\
+		make_baseline(&bench_blob);		\
+		change;					\
+		ASSERT_REFUSED(error, seal_altered());	\
+	} while (0)
+
+/* Validly signed, and wrong: each of the parser's answers arrives. */
+static void bad_files(void)
+{
+	struct us_baseline_header *h = baseline_header(&bench_blob);
+
+	BAD_BASELINE(BASELINE_MAGIC, h->magic++);
+	BAD_BASELINE(BASELINE_VERSION, h->version++);
+	BAD_BASELINE(BASELINE_FIELD, h->fact_count--);
+	BAD_BASELINE(BASELINE_FIELD, h->runtime_sites = 0xffffffff);
+	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_IMAGE_END] = ~0ull);
+	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_THREAD_SIZE] = ~0ull);
+	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_LINK_BASE]++);
+	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_TASK_SIGNAL] = ~0ull);
+	BAD_BASELINE(BASELINE_TRAILING, bench_blob.len++);
+	BAD_BASELINE(BASELINE_SITES, baseline_sites(&bench_blob)->len = 0);
+	BAD_BASELINE(BASELINE_FIELD,
+		     baseline_block(&bench_blob, 2)->relocs = 0xffffffff);
+	BAD_BASELINE(BASELINE_SITES, ((struct us_site *)(bench_blob.data +
+		     bench_blob.len))[-1].len = 0);
+}
+
+static void truncated_files(void)
+{
+	u64 len, whole;
+
+	bench_start(0);
+	make_baseline(&bench_blob);
+	whole = bench_blob.len;
+	for (len = 0; len < whole; len += len < 64 ? 1 : len < 2000 ? 97 : 30011) {
+		bench_blob.len = len;
+		ASSERT_REFUSED(BASELINE_TRUNCATED, seal_altered());
+	}
+}
+
+static void too_large(void)
+{
+	struct us_request request;
+
+	bench_start(0);
+	request = bench_request(US_OP_SEAL);
+	request.in[0].len = US_MAX_BASELINE + 1;
+	ASSERT_REFUSED(TOO_LARGE, bench_ring(&request));
+	/* Within the format's bounds, but more sites than there is room for. */
+	BAD_BASELINE(TOO_LARGE, baseline_header(&bench_blob)->runtime_sites =
+				US_BASELINE_MAX_SITES);
+}
+
+static void signatures(void)
+{
+	char signature[1024];
+	u64 len;
+
+	bench_start(0);
+	make_baseline(&bench_blob);
+	ASSERT_REFUSED(SIG_KEY_UNKNOWN, bench_send(US_OP_SEAL, &bench_blob,
+						   &bench_stranger, 0));
+	ASSERT_REFUSED(SIG_MISSING, bench_send_signed(US_OP_SEAL, &bench_blob,
+						      "", 0, 0));
+	ASSERT_REFUSED(SIG_FORMAT, bench_send_signed(US_OP_SEAL, &bench_blob,
+						     "x", 1, 0));
+	len = make_signature(&bench_key, bench_blob.data, bench_blob.len, "c",
+			     signature, sizeof(signature));
+	bench_blob.data[bench_blob.len - 1] ^= 1;
+	ASSERT_REFUSED(SIG_INVALID, bench_send_signed(US_OP_SEAL, &bench_blob,
+						      signature, len, 0));
+}
+
+/* A refused seal leaves nothing behind: the same machine seals afterwards. */
+static void again_after_refusal(void)
+{
+	u8 byte;
+
+	bench_start(0);
+	byte = sim.memory[sim_image_gpa(7)];
+	sim_poke(sim_image_gpa(7), "\xcc", 1);
+	ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
+	sim_poke(sim_image_gpa(7), &byte, 1);
+	ASSERT_OK(bench_seal());
+	ASSERT_OK(bench_apply(SIM_FUNCTION, 1));
+}
+
+const struct test seal_tests[] = {
+	{ "good kernel", good },
+	{ "text in two physical runs", scattered },
+	{ "page-table isolation", page_table_isolation },
+	{ "sealed already", twice },
+	{ "text differs", text_differs },
+	{ "padding differs", padding_differs },
+	{ "sites may differ", sites_may_differ },
+	{ "wrong build id", wrong_build_id },
+	{ "no kernel", no_kernel },
+	{ "bad mapping", bad_mapping },
+	{ "caller and kernel map differently", two_mappings },
+	{ "permission cannot be set", protect_fails },
+	{ "stop fails", stop_fails },
+	{ "text changed before the freeze", changed_before_freeze },
+	{ "baseline changed while read", baseline_changes },
+	{ "bad baselines", bad_files },
+	{ "truncated baselines", truncated_files },
+	{ "too large", too_large },
+	{ "signatures", signatures },
+	{ "sealed after a refusal", again_after_refusal },
+	{ 0 },
+};
