@@ -4,7 +4,7 @@
 #include "stack_check.h"
 #include "state.h"
 
-#define MAX_TASKS	(256u << 10)	/* steps through the lists, in all */
+#define MAX_TASKS	(64u << 10)	/* steps through the lists, in all */
 #define MAX_STACK	(64u << 10)
 #define MAX_CPU_IDS	512u
 

@@ -53,16 +53,28 @@ static void remember(u64 gpa, u64 len)
 	}
 }
 
+/* The part of [gpa, gpa + len) in the page of @gpa. */
+static u64 part_in_page(u64 gpa, u64 len)
+{
+	u64 room = PAGE_SIZE - gpa % PAGE_SIZE;
+
+	return len < room ? len : room;
+}
+
 void sim_poke(u64 gpa, const void *bytes, u64 len)
 {
 	const u8 *at = bytes;
+	u64 part;
 	u32 i;
 
-	memcpy(sim.memory + gpa, bytes, len);
-	for (; len; len--, gpa++, at++)
+	for (; len; gpa += part, at += part, len -= part) {
+		part = part_in_page(gpa, len);
+		memcpy(sim.memory + gpa, at, part);
 		for (i = 0; i < snapshot.count; i++)
 			if (snapshot.gpa[i] == ALIGN_DOWN(gpa, PAGE_SIZE))
-				snapshot.before[i][gpa % PAGE_SIZE] = *at;
+				memcpy(snapshot.before[i] + gpa % PAGE_SIZE, at,
+				       part);
+	}
 }
 
 void sim_poke64(u64 gpa, u64 value)

@@ -320,9 +320,13 @@ void sim_build(u32 options, const void *keys, u64 keys_len)
 void sim_user_write(u64 gva, const void *bytes, u64 len)
 {
 	const u8 *at = bytes;
+	u64 part;
 
-	for (; len; len--, gva++, at++)
-		sim_poke(sim_user_gpa(gva), at, 1);
+	for (; len; gva += part, at += part, len -= part) {
+		part = PAGE_SIZE - gva % PAGE_SIZE;
+		part = len < part ? len : part;
+		sim_poke(sim_user_gpa(gva), at, part);
+	}
 }
 
 void sim_user_read(u64 gva, void *bytes, u64 len)
