@@ -76,6 +76,9 @@ enum us_fault {
 	US_FAULT_HANG_STOPPED = 3, /* as 1, while all vCPUs are held */
 };
 
+/* Test images only: a call with this in EAX is a fault in the hypervisor itself. */
+#define US_FAULT_MAGIC		0x55534654u	/* "USFT" */
+
 struct us_span {
 	u64 gva;		/* linear address in the caller's address space */
 	u64 len;		/* bytes */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # underseal.efi: the loader, with hypervisor, control domain and trusted keys inside.
-# underseal-test.efi: the same with a control domain that can be told to break.
+# underseal-test.efi: the same with images that can be told to break.
 #
 # Settings: KEYS               minisign public keys to trust, by default a test key
 #           LOADER_HYPERVISOR  the images to embed, if not the ones built here
@@ -8,6 +8,7 @@
 KEYS ?= $(OUT)/keys/test.pub
 LOADER_HYPERVISOR ?= $(OUT)/hypervisor.bin
 LOADER_CONTROL ?= $(OUT)/control.bin
+LOADER_HYPERVISOR_TEST ?= $(OUT)/hypervisor-test.bin
 LOADER_CONTROL_TEST ?= $(OUT)/control-test.bin
 GNU_EFI_LIB ?= /usr/lib
 
@@ -26,12 +27,12 @@ $(eval $(call compile_kind,efi))
 
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))
 
-# $(call loader_image,NAME,CONTROL): build/out/NAME.efi with that control domain.
+# $(call loader_image,NAME,HYPERVISOR,CONTROL): build/out/NAME.efi with those images.
 define loader_image
-$(OBJ)/efi/$(1)-blobs.o: efi/blobs.S $(LOADER_HYPERVISOR) $(2) $(LOADER_KEYS)
+$(OBJ)/efi/$(1)-blobs.o: efi/blobs.S $(2) $(3) $(LOADER_KEYS)
 	$$(Q)$$(CC) $$(CFLAGS_efi) -D__ASSEMBLY__ \
-		-DHYPERVISOR_FILE='"$(LOADER_HYPERVISOR)"' \
-		-DCONTROL_FILE='"$(2)"' -DKEYS_FILE='"$(LOADER_KEYS)"' \
+		-DHYPERVISOR_FILE='"$(2)"' \
+		-DCONTROL_FILE='"$(3)"' -DKEYS_FILE='"$(LOADER_KEYS)"' \
 		-c $$< -o $$@
 
 $(OBJ)/efi/$(1).so: $(LOADER_OBJ) $(OBJ)/efi/$(1)-blobs.o
@@ -46,8 +47,8 @@ $(OUT)/$(1).efi: $(OBJ)/efi/$(1).so
 
 ALL += $(OUT)/$(1).efi
 endef
-$(eval $(call loader_image,underseal,$(LOADER_CONTROL)))
-$(eval $(call loader_image,underseal-test,$(LOADER_CONTROL_TEST)))
+$(eval $(call loader_image,underseal,$(LOADER_HYPERVISOR),$(LOADER_CONTROL)))
+$(eval $(call loader_image,underseal-test,$(LOADER_HYPERVISOR_TEST),$(LOADER_CONTROL_TEST)))
 
 # Rewritten only when the keys differ, also when KEYS= names others. `sed` rather
 # than `cat`: a file that lacks its last line end must not swallow the next.

@@ -81,6 +81,11 @@ void apic_kick(struct cpu *cpu)
 		send_nmi(cpu->apic_id);
 }
 
+u32 apic_own_id(void)
+{
+	return x2apic_on() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
+}
+
 bool apic_requested(u8 vector)
 {
 	return apic_read(APIC_IRR + vector / 32 * 16) >> vector % 32 & 1;

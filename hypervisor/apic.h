@@ -38,6 +38,7 @@ void apic_x2apic_icr(struct vcpu *vcpu, u64 icr);
 void apic_reset_self(void);
 
 /* This CPU's registers, APM volume 2, table 16-2; MMIO or MSR as the mode is. */
+#define APIC_ID		0x020
 #define APIC_TPR	0x080
 #define APIC_EOI	0x0b0
 #define APIC_LDR	0x0d0
@@ -55,6 +56,7 @@ void apic_reset_self(void);
 #define APIC_TIMER_DIV	0x3e0
 u32 apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
+u32 apic_own_id(void);
 /* Is @vector requested and not yet taken? */
 bool apic_requested(u8 vector);
 

@@ -139,6 +139,16 @@ static void exit_wrmsr(struct vcpu *vcpu)
 		apic_x2apic_icr(vcpu, value);
 		done = true;
 		break;
+	case MSR_TSC:
+		hv.ops->set_tsc(vcpu, value);
+		done = true;
+		break;
+	default:
+		done = hv.ops->msr_is_machine_map((u32)gpr[GPR_RCX]);
+		if (done)
+			log_write(US_LOG_WARNING, vcpu->index,
+				  "write of %lx to MSR %x has no effect", value,
+				  (u32)gpr[GPR_RCX]);
 	}
 	if (done)
 		vcpu->regs.rip = decode_skip(vcpu, 2);

@@ -96,6 +96,10 @@ void hypercall(struct cpu *cpu, struct vcpu *vcpu, u64 next_rip)
 	u32 status;
 	bool done;
 
+#ifdef UNDERSEAL_FAULTS
+	if ((u32)vcpu->regs.gpr[GPR_RAX] == US_FAULT_MAGIC)
+		asm volatile("ud2");
+#endif
 	if ((u32)vcpu->regs.gpr[GPR_RAX] != US_CALL_MAGIC) {
 		answer(vcpu, next_rip, US_E_CALL_MAGIC);
 		return;

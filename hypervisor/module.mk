@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# hypervisor.bin: freestanding, position independent.
+# hypervisor.bin: freestanding, position independent. hypervisor-test.bin can be told
+# to fail, to prove what then happens.
 HYPERVISOR_BIN := $(OUT)/hypervisor.bin
 HYPERVISOR_SOURCES := $(wildcard hypervisor/*.[cS] hypervisor/*/*.[cS]) \
 	common/page_walk.c
@@ -7,18 +8,25 @@ HYPERVISOR_SOURCES := $(wildcard hypervisor/*.[cS] hypervisor/*/*.[cS]) \
 # whole region within 8 MiB.
 HYPERVISOR_HEAP := 0x500000
 
-HYPERVISOR_OBJECTS := $(call objects,hv,$(HYPERVISOR_SOURCES))
+CFLAGS_hvtest := $(CFLAGS_hv) -DUNDERSEAL_FAULTS
+$(eval $(call compile_kind,hvtest))
 
-$(OUT)/hypervisor.elf: $(HYPERVISOR_OBJECTS) build/hypervisor.lds
-	$(Q)$(CC) -nostdlib -static-pie -Wl,-z,text,-z,max-page-size=4096 \
+define link_hypervisor
+$(OUT)/$(1).elf: $(call objects,$(2),$(HYPERVISOR_SOURCES)) build/hypervisor.lds
+	$(Q)$$(CC) -nostdlib -static-pie -Wl,-z,text,-z,max-page-size=4096 \
 		-Wl,--build-id=none,--no-dynamic-linker \
 		-Wl,--no-warn-rwx-segments -Wl,--defsym=HEAP_FIXED=$(HYPERVISOR_HEAP) \
-		-T build/hypervisor.lds $(HYPERVISOR_OBJECTS) -o $@
-	$(Q)if readelf -rW $@ | grep R_X86_64 | grep -v R_X86_64_RELATIVE; then \
+		-T build/hypervisor.lds $$(filter %.o,$$^) -o $$@
+	$(Q)if readelf -rW $$@ 2> /dev/null | grep R_X86_64 | \
+		grep -v R_X86_64_RELATIVE; then \
 		echo "hypervisor: relocations that entry.S does not know"; \
-		rm -f $@; exit 1; fi
+		rm -f $$@; exit 1; fi
 
-$(HYPERVISOR_BIN): $(OUT)/hypervisor.elf
-	$(Q)$(OBJCOPY) -O binary $< $@
+$(OUT)/$(1).bin: $(OUT)/$(1).elf
+	$(Q)$$(OBJCOPY) -O binary $$< $$@
+endef
 
-ALL += $(HYPERVISOR_BIN)
+$(eval $(call link_hypervisor,hypervisor,hv))
+$(eval $(call link_hypervisor,hypervisor-test,hvtest))
+
+ALL += $(HYPERVISOR_BIN) $(OUT)/hypervisor-test.bin

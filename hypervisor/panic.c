@@ -14,10 +14,12 @@ bool panicking(void)
 	return in_panic;
 }
 
-/* Stop this CPU for good; the others are called in and end here, too, because
- * every wait in the hypervisor and the NMI path come by stop_poll or a panic. */
+/* Stop this CPU for good; the others are called in and stop in stop_poll(). */
 static void __attribute__((noreturn)) stop_machine(void)
 {
+	for (u32 i = 0; i < hv.boot.cpus; i++)
+		if (hv.cpu[i].online && hv.cpu[i].apic_id != apic_own_id())
+			apic_kick(&hv.cpu[i]);
 	print("underseal: the machine is stopped\n");
 	for (;;)
 		asm volatile("cli; hlt");

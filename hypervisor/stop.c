@@ -17,6 +17,12 @@ bool stop_owned(void)
 	return owner == this_cpu()->index;
 }
 
+static void stop_if_panicking(void)
+{
+	while (panicking())
+		asm volatile("cli; hlt");
+}
+
 static void hold(struct cpu *cpu)
 {
 	u64 limit = started_tsc + tsc_from_ms(STOP_LIMIT_MS);
@@ -24,7 +30,8 @@ static void hold(struct cpu *cpu)
 	__atomic_store_n(&cpu->held, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) != NOBODY) {
 		cpu_pause();
-		if (rdtsc() > limit && !panicking()) {
+		stop_if_panicking();
+		if (rdtsc() > limit) {
 			control_check_overdue(STOP_LIMIT_MS);
 			limit += tsc_from_ms(STOP_LIMIT_MS);
 		}
@@ -37,6 +44,7 @@ void stop_poll(void)
 	struct cpu *cpu = this_cpu();
 	u32 by = __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
 
+	stop_if_panicking();
 	if (by != NOBODY && by != cpu->index)
 		hold(cpu);
 }

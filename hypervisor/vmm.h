@@ -109,6 +109,13 @@ struct vmm_ops {
 	/* Address after the intercepted instruction, 0 if the processor does not tell. */
 	u64 (*next_rip)(const struct vcpu *vcpu);
 
+	/* Make the guest's TSC read @value now. */
+	void (*set_tsc)(struct vcpu *vcpu, u64 value);
+
+	/* Is @msr one that moves memory under everybody's feet? Its writes are traps
+	 * without effect. */
+	bool (*msr_is_machine_map)(u32 msr);
+
 	/* Trap writes to the x2APIC's interrupt command register, or not. */
 	void (*trap_x2apic_icr)(bool on);
 

@@ -65,6 +65,25 @@ static void iopm_set(u16 port)
 	guest_iopm[port / 8] |= 1u << (port % 8);
 }
 
+/* Where DRAM, MMIO and SMM memory lie: BIOS and kernel developer's guides, "MSRs
+ * C001_xxxx". A guest that moved them could make the hypervisor's memory its own. */
+static const u32 machine_map[] = {
+	0xc0010010,	/* SYSCFG */
+	0xc0010016, 0xc0010017, 0xc0010018, 0xc0010019, /* IORR base, mask */
+	0xc001001a,	/* TOP_MEM */
+	0xc001001d,	/* TOP_MEM2 */
+	0xc0010058,	/* MMIO configuration base */
+	0xc0010111, 0xc0010112, 0xc0010113, /* SMM base, address, mask */
+};
+
+static bool svm_msr_is_machine_map(u32 msr)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(machine_map); i++)
+		if (machine_map[i] == msr)
+			return true;
+	return false;
+}
+
 static void svm_init(void)
 {
 	static const u32 hidden[] = {
@@ -77,7 +96,11 @@ static void svm_init(void)
 		msrpm_set(hidden[i], false, true);
 		msrpm_set(hidden[i], true, true);
 	}
+	for (u32 i = 0; i < ARRAY_SIZE(machine_map); i++)
+		msrpm_set(machine_map[i], true, true);
 	msrpm_set(MSR_APIC_BASE, true, true);
+	/* Deadlines are kept by the TSC; the guest gets an offset. */
+	msrpm_set(MSR_TSC, true, true);
 	/* Ports beyond 64 Ki in the last byte of a wide access: always trapped. */
 	guest_iopm[0x2000] = 0x0f;
 	iopm_set(0x70);
@@ -401,6 +424,11 @@ static void svm_set_efer(struct vcpu *vcpu, u64 guest_value)
 	vmcb_of(vcpu)->efer = guest_value | EFER_SVME;
 }
 
+static void svm_set_tsc(struct vcpu *vcpu, u64 value)
+{
+	vmcb_of(vcpu)->tsc_offset = value - rdtsc();
+}
+
 static void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		       u64 cr2)
 {
@@ -472,6 +500,8 @@ const struct vmm_ops svm_ops = {
 	.run = svm_run,
 	.get_system = svm_get_system,
 	.set_efer = svm_set_efer,
+	.set_tsc = svm_set_tsc,
+	.msr_is_machine_map = svm_msr_is_machine_map,
 	.inject = svm_inject,
 	.inject_nmi = svm_inject_nmi,
 	.nmi_done = svm_nmi_done,
