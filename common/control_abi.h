@@ -123,8 +123,9 @@ enum us_verb {
 	US_HV_WRITE = 3,
 	/*
 	 * HV_PROTECT(gpa, len, prot): page-aligned. On return no vCPU can use the
-	 * old permission any more. GUEST_ADDRESS, BAD_REQUEST, NO_MEMORY (no page
-	 * table left to split a large page; nothing is changed then).
+	 * old permission any more. GUEST_ADDRESS, BAD_REQUEST, STOP_FAILED,
+	 * NO_MEMORY (no page table left to split a large page); nothing is
+	 * changed then.
 	 */
 	US_HV_PROTECT = 4,
 	/*

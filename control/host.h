@@ -39,7 +39,8 @@ enum us_error host_read(u64 gpa, void *dst, u64 len);
 enum us_error host_write(u64 gpa, const void *src, u64 len);
 
 /* Set the SLAT permission of whole frames. @gpa and @len page-aligned. On return
- * no vCPU can use the old permission. US_E_GUEST_ADDRESS, US_E_NO_MEMORY. */
+ * no vCPU can use the old permission. US_E_GUEST_ADDRESS, US_E_NO_MEMORY,
+ * US_E_STOP_FAILED. */
 enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot);
 
 /* Hold all guest vCPUs but the caller's (which is held by being here), and let

@@ -9,6 +9,8 @@
 #include "patches.h"
 #include "text_map.h"
 
+#define UNFREEZE_TRIES 4u
+
 static u8 block_buffer[US_BLOCK_MAX] __attribute__((aligned(8)));
 static u8 expected[US_BLOCK_TEXT], masked[US_BLOCK_TEXT], found[US_BLOCK_TEXT];
 
@@ -41,14 +43,34 @@ static enum us_error read_head(const struct control_call *call,
 	return error ? control_fail(error, 0, 0, NULL) : US_OK;
 }
 
+/* Fails only while vCPUs do not come to a stop, so trying again helps. */
 static void unfreeze(const struct kernel *kernel, u32 ranges)
 {
-	u32 i;
+	enum us_error error;
+	u32 i, tries;
 
-	for (i = 0; i < ranges; i++)
-		if (host_protect(kernel->ranges[i].gpa, kernel->ranges[i].len,
-				 US_PROT_OPEN))
+	for (i = 0; i < ranges; i++) {
+		error = US_E_STOP_FAILED;
+		for (tries = 0; error && tries < UNFREEZE_TRIES; tries++)
+			error = host_protect(kernel->ranges[i].gpa,
+					     kernel->ranges[i].len,
+					     US_PROT_OPEN);
+		if (error)
 			host_log(US_LOG_ERROR, "seal: frozen text stays frozen");
+	}
+}
+
+/* What the host's refusal to freeze says about the kernel or the host. */
+static enum us_error freeze_error(enum us_error error)
+{
+	switch (error) {
+	case US_E_GUEST_ADDRESS:
+		return US_E_KERNEL_MAPPING;	/* text is not in memory */
+	case US_E_STOP_FAILED:
+		return error;
+	default:
+		return US_E_HOST_FAILED;
+	}
 }
 
 static enum us_error freeze(const struct kernel *kernel)
@@ -61,9 +83,7 @@ static enum us_error freeze(const struct kernel *kernel)
 				     kernel->ranges[i].len, US_PROT_SEALED);
 		if (error) {
 			unfreeze(kernel, i);
-			return control_fail(error == US_E_NO_MEMORY ?
-					    US_E_HOST_FAILED :
-					    US_E_KERNEL_MAPPING,
+			return control_fail(freeze_error(error),
 					    kernel->ranges[i].gpa, error, NULL);
 		}
 	}

@@ -7,6 +7,8 @@
 #define MAX_TASKS	(64u << 10)	/* steps through the lists, in all */
 #define MAX_STACK	(64u << 10)
 #define MAX_CPU_IDS	512u
+#define MAX_TIME_NS	500000000ull	/* the guest stands still meanwhile */
+#define STEPS_PER_LOOK	64u	/* at the clock */
 
 /* What one vCPU was doing. */
 struct cpu {
@@ -25,6 +27,7 @@ struct search {
 	struct cpu cpus[US_MAX_VCPUS];
 	u32 cpu_count;
 	u32 steps;
+	u64 end_ns;
 	struct code_user *user;
 };
 
@@ -210,9 +213,13 @@ static enum us_error scan_task(struct search *search, u64 task)
 	return scan(search, from, bottom + size, task);
 }
 
+/* Neither a list without an end nor one too long may keep the guest stopped. */
 static enum us_error count_step(struct search *search)
 {
-	if (search->steps++ < MAX_TASKS)
+	bool late = search->steps % STEPS_PER_LOOK == 0 &&
+		    host_time_ns() > search->end_ns;
+
+	if (search->steps++ < MAX_TASKS && !late)
 		return US_OK;
 	return in_use(search, 0, 0, "task list");
 }
@@ -341,6 +348,7 @@ enum us_error stack_check(const struct kernel *kernel,
 	search.count = count;
 	search.user = user;
 	search.low = ~0ull;
+	search.end_ns = host_time_ns() + MAX_TIME_NS;
 	for (i = 0; i < count; i++) {
 		if (ranges[i].start < search.low)
 			search.low = ranges[i].start;

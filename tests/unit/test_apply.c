@@ -275,7 +275,7 @@ static void expected_bytes(void)
 	ASSERT_REFUSED(EXPECTED_BYTES, bench_apply_spec());
 	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(F + 7));
 	CU_ASSERT_EQUAL(bench_answer.detail[1],
-			(sim_linked[F + 7] ^ 1) << 8 | sim_linked[F + 7]);
+			(sim_linked[F + 7] ^ 1u) << 8 | sim_linked[F + 7]);
 }
 
 /* Hunks over fields that KASLR changed: whole, and parts from both ends. The

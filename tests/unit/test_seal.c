@@ -181,6 +181,21 @@ static void protect_fails(void)
 	sim.protect_error = US_E_GUEST_ADDRESS;
 	ASSERT_REFUSED(KERNEL_MAPPING, bench_seal());
 	ASSERT_OK(bench_seal());
+	bench_start(SIM_SCATTERED);
+	sim.fail_protect = 2;
+	sim.protect_error = US_E_STOP_FAILED;
+	ASSERT_REFUSED(STOP_FAILED, bench_seal());
+}
+
+/* Taking the freeze back is tried again: text is open after a refusal. */
+static void thaw_fails(void)
+{
+	bench_start(0);
+	sim_poke(sim_image_gpa(7), "\xcc", 1);
+	sim.fail_protect = 2;
+	sim.protect_error = US_E_STOP_FAILED;
+	ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
+	CU_ASSERT_EQUAL(sim.fail_protect, 0);
 }
 
 static void stop_fails(void)
@@ -333,6 +348,7 @@ const struct test seal_tests[] = {
 	{ "bad mapping", bad_mapping },
 	{ "caller and kernel map differently", two_mappings },
 	{ "permission cannot be set", protect_fails },
+	{ "permission cannot be taken back at once", thaw_fails },
 	{ "stop fails", stop_fails },
 	{ "text changed before the freeze", changed_before_freeze },
 	{ "baseline changed while read", baseline_changes },
