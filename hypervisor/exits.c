@@ -327,6 +327,12 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		vcpu->exits[US_EXIT_OTHER]++;
 		inject_ud(vcpu);
 		return;
+	case VMEXIT_INVD:
+		/* It would throw away what the hypervisor has written, too. */
+		vcpu->exits[US_EXIT_OTHER]++;
+		asm volatile("wbinvd" ::: "memory");
+		vcpu->regs.rip = decode_skip(vcpu, 2);
+		return;
 	case VMEXIT_SHUTDOWN:
 		reset_machine();
 	case VMEXIT_INTERRUPT:

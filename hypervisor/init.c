@@ -122,6 +122,9 @@ u64 launch_prepare(u32 index, const struct launch_state *state)
 	if (index >= hv.boot.cpus || cpu->online)
 		return 0;
 	launch_error = hv.ops->probe();
+	/* Leaving five-level paging takes a way through 32-bit mode. */
+	if (!launch_error && (read_cr4() & CR4_LA57))
+		launch_error = US_E_FIRMWARE;
 	if (launch_error)
 		return 0;
 	hv.ops->cpu_enable(cpu);

@@ -21,6 +21,7 @@ enum vmexit_kind {
 	VMEXIT_IRET,		/* the guest leaves its NMI handler */
 	VMEXIT_SLAT,		/* slat */
 	VMEXIT_SHUTDOWN,	/* triple fault */
+	VMEXIT_INVD,
 	VMEXIT_HIDDEN_FEATURE,	/* an instruction that must not exist here: #UD */
 	VMEXIT_EXCEPTION,	/* code = vector; control domain only */
 	VMEXIT_OTHER,		/* code, info1, info2 */

@@ -131,8 +131,8 @@ static void svm_cpu_ready(struct cpu *cpu)
 static void set_guest_controls(struct vmcb *vmcb, u64 slat_root)
 {
 	vmcb->intercept1 = INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |
-		INTERCEPT_CPUID | INTERCEPT_INVLPGA | INTERCEPT_IOIO |
-		INTERCEPT_MSR | INTERCEPT_SHUTDOWN;
+		INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_INVLPGA |
+		INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_SHUTDOWN;
 	vmcb->intercept2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL |
 		INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
 		INTERCEPT_CLGI | INTERCEPT_SKINIT;
@@ -353,6 +353,7 @@ static void decode_exit(const struct vmcb *vmcb, struct vmexit *exit)
 		break;
 	case SVM_EXIT_SHUTDOWN: exit->kind = VMEXIT_SHUTDOWN; break;
 	case SVM_EXIT_VMMCALL: exit->kind = VMEXIT_HYPERCALL; break;
+	case SVM_EXIT_INVD: exit->kind = VMEXIT_INVD; break;
 	case SVM_EXIT_INVLPGA: exit->kind = VMEXIT_HIDDEN_FEATURE; break;
 	case SVM_EXIT_NPF: decode_slat(vmcb, exit); break;
 	default:

@@ -23,6 +23,7 @@
 #define INTERCEPT_INIT		(1u << 3)
 #define INTERCEPT_CPUID		(1u << 18)
 #define INTERCEPT_IRET		(1u << 20)
+#define INTERCEPT_INVD		(1u << 22)
 #define INTERCEPT_HLT		(1u << 24)
 #define INTERCEPT_INVLPGA	(1u << 26)
 #define INTERCEPT_IOIO		(1u << 27)
@@ -61,6 +62,7 @@
 #define SVM_EXIT_INIT		0x63
 #define SVM_EXIT_CPUID		0x72
 #define SVM_EXIT_IRET		0x74
+#define SVM_EXIT_INVD		0x76
 #define SVM_EXIT_INVLPGA	0x7a
 #define SVM_EXIT_IOIO		0x7b
 #define SVM_EXIT_MSR		0x7c
