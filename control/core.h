@@ -43,7 +43,8 @@ enum us_error control_claim(const struct control_caller *who);
 /*
  * Judge the write of @len bytes (1 .. 64, in one page) at @gpa that the guest's
  * instruction at @rip makes through the linear address @gva. OK: it has been
- * carried out. BAD_REQUEST: refused, nothing was changed.
+ * carried out. BAD_REQUEST: refused, nothing was changed. While nothing is sealed
+ * only the arena is refused.
  */
 enum us_error control_text_write(u64 gpa, const void *bytes, u32 len, u64 rip,
 				 u64 gva, u32 vcpu);

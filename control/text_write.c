@@ -7,13 +7,26 @@
 
 #define MAX_WRITE 64u
 
-static bool allowed(u64 gpa, u32 len, u64 *offset)
+static bool in_arena(u64 gpa, u32 len)
 {
-	return control.sealed && len && len <= MAX_WRITE &&
-	       span_valid(gpa, len) &&
-	       kernel_text_offset(&control.kernel, gpa, len, offset) &&
-	       text_map_inside_site(*offset, len) &&
-	       !patches_hunk_at(*offset, len);
+	const struct host_info *host = host_info();
+
+	return spans_overlap(gpa, len, host->arena_gpa, host->arena_len);
+}
+
+static bool allowed(u64 gpa, u32 len)
+{
+	u64 offset;
+
+	if (!len || len > MAX_WRITE || !span_valid(gpa, len))
+		return false;
+	/* It met text that a seal had frozen and given up since: the guest may
+	 * write there by itself again, and must not find its write lost. */
+	if (!control.sealed)
+		return !in_arena(gpa, len);
+	return kernel_text_offset(&control.kernel, gpa, len, &offset) &&
+	       text_map_inside_site(offset, len) &&
+	       !patches_hunk_at(offset, len);
 }
 
 static void log_refused(u64 gpa, const u8 *bytes, u32 len, u64 rip, u64 gva,
@@ -39,9 +52,7 @@ static void log_refused(u64 gpa, const u8 *bytes, u32 len, u64 rip, u64 gva,
 enum us_error control_text_write(u64 gpa, const void *bytes, u32 len, u64 rip,
 				 u64 gva, u32 vcpu)
 {
-	u64 offset;
-
-	if (allowed(gpa, len, &offset) && !host_write(gpa, bytes, len)) {
+	if (allowed(gpa, len) && !host_write(gpa, bytes, len)) {
 		control.writes_allowed++;
 		return US_OK;
 	}

@@ -141,7 +141,9 @@ static void write_text(void)
 	if (error)
 		require(sim_unchanged());
 	else
-		require(len && len <= 5);	/* no runtime site is longer */
+		/* No runtime site is longer than 5 bytes. */
+		require(len && !spans_overlap(gpa, len, SIM_ARENA, SIZE_2M) &&
+			(!sim.prot[gpa / PAGE_SIZE] || len <= 5));
 }
 
 /* Guest memory outside the sealed frames, of tasks, stacks and page tables. */

@@ -82,10 +82,17 @@ static void elsewhere(void)
 	CU_ASSERT_FALSE(control_text_write(~0ull - 3, bytes, 4, 0, 0, 0) == US_OK);
 }
 
+/* A write that waited while a seal had frozen the text, and was refused in the
+ * end, must not be lost. The arena is never the guest's. */
 static void not_sealed(void)
 {
 	bench_start(0);
-	CU_ASSERT_FALSE(write_text(F, 1));
+	CU_ASSERT(write_text(F, 1));
+	CU_ASSERT(write_text(F + 0x20, 1));
+	CU_ASSERT_FALSE(write_at(SIM_ARENA, 1));
+	CU_ASSERT_FALSE(write_at(SIM_ARENA - 1, 2));
+	CU_ASSERT_FALSE(write_at(SIM_HIDDEN, 1));
+	CU_ASSERT_FALSE(write_text(F, 0));
 }
 
 /* A write that would land in an installed hunk: bundles cannot be over sites, so
