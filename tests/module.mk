@@ -6,6 +6,7 @@ include $(wildcard tests/*/module.mk)
 
 ## make run        boot a server under Underseal in QEMU, to a prompt (SMP= MEM= KERNEL=)
 ## make demo       show the main job, unattended, in plain sentences
+## make unit       the tests that need no emulator, in under a minute (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
 ## make bench      measure boot time, exits, stops, memory and code size
 GUEST := $(OUT)/guest

@@ -7,7 +7,7 @@
 UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE)
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium
-FUZZ_SECONDS ?= 3
+FUZZ_SECONDS ?= 2
 
 $(OUT)/tests/unit: $(call objects,host,$(UNIT_SOURCES))
 	@mkdir -p $(@D)
