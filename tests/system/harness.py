@@ -66,6 +66,30 @@ class Server(machine.Machine):
             self.slide = int(line.split()[0], 16) - link("_text")
         return link(name) + self.slide
 
+    def tool(self, arguments, timeout=120):
+        """`underseal-guest --json ...`: (error name or OK, answer)."""
+        status, text = self.sh(f"underseal-guest {arguments} --json", timeout)
+        try:
+            answer = json.loads(text) if text else {}
+        except ValueError:
+            raise AssertionError(
+                f"underseal-guest {arguments}: not JSON: {text}") from None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        if error:
+            return error["name"], answer
+        expect_equal(status, 0, f"exit status of underseal-guest {arguments}")
+        return "OK", answer
+
+    def tool_ok(self, arguments, timeout=120):
+        error, answer = self.tool(arguments, timeout)
+        expect(error == "OK", f"underseal-guest {arguments}: {answer}")
+        return answer
+
+    def ring(self, *fields):
+        """A raw request by us-ring: its answer as a dict of words."""
+        text = self.run("us-ring call " + " ".join(fields))
+        return dict(word.split("=", 1) for word in text.split())
+
     def text_bytes(self):
         """All kernel text as it lies in memory, seen from outside."""
         start, end = self.symbol("_text"), self.symbol("_etext")

@@ -113,8 +113,10 @@ def altered_kernel(server):
     """an altered kernel is refused with the first differing address"""
     address = server.symbol("version_proc_show") + 5
     before = server.attack_fields("text_poke", address, 0xcc)["was"]
-    error, answer = server.tool("seal /data/baseline.ubase")
-    server.attack("text_poke", address, before)
+    try:
+        error, answer = server.tool("seal /data/baseline.ubase")
+    finally:
+        server.attack("text_poke", address, before)
     expect_equal(error, "KERNEL_TEXT", "seal")
     expect(f"{address:x}" in str(answer), f"address {address:x}: {answer}")
     expect_equal(server.tool_ok("status")["sealed"], False, "sealed")
