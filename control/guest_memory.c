@@ -8,7 +8,7 @@
 #define EFER_LMA	(1ull << 10)
 
 /* Whole page-table pages, because a page costs as much to read as an entry. */
-#define TABLE_SLOTS	16u
+#define TABLE_SLOTS	64u
 
 static struct {
 	u64 gpa[TABLE_SLOTS];	/* NO_TABLE: empty */
@@ -69,11 +69,15 @@ enum us_error guest_translate(const struct address_space *space, u64 gva,
 	return page_walk(&walker, gva, out);
 }
 
-/* Bytes of [gva, gva + len) that lie in the page of @gva. */
-static u64 part_in_page(u64 gva, u64 len)
-{
-	u64 room = PAGE_SIZE - (gva & (PAGE_SIZE - 1));
+#define MAX_COPY	(1ull << 20)	/* of one host_read() or host_write() */
 
+/* Bytes of [gva, gva + len) that lie in the page of @gva, as one copy. */
+static u64 part_in_page(u64 gva, u64 len, u64 page_size)
+{
+	u64 room = page_size - (gva & (page_size - 1));
+
+	if (room > MAX_COPY)
+		room = MAX_COPY;
 	return len < room ? len : room;
 }
 
@@ -99,13 +103,19 @@ static bool writable_for_guests(u64 gpa, u64 len)
 
 static enum us_error check_part(u64 gpa, void *data, u64 len)
 {
+	u64 at, step;
 	u8 byte;
 
 	(void)data;
 	if (!writable_for_guests(gpa, len))
 		return US_E_GUEST_ADDRESS;
-	/* Says whether the host takes this for ordinary memory. */
-	return host_read(gpa, &byte, 1);
+	/* Says whether the host takes each frame for ordinary memory. */
+	for (at = gpa; at < gpa + len; at += step) {
+		if (host_read(at, &byte, 1))
+			return US_E_GUEST_ADDRESS;
+		step = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+	}
+	return US_OK;
 }
 
 static enum us_error write_part(u64 gpa, void *data, u64 len)
@@ -126,10 +136,10 @@ static enum us_error walk_pages(const struct address_space *space, u64 gva,
 	if (!span_valid(gva, len))
 		return US_E_GUEST_ADDRESS;
 	for (; len; gva += part, len -= part) {
-		part = part_in_page(gva, len);
 		error = guest_translate(space, gva, &mapping);
 		if (error)
 			return error;
+		part = part_in_page(gva, len, mapping.page_size);
 		if ((mapping.flags & access->flags) != access->flags)
 			return US_E_GUEST_ADDRESS;
 		error = access->each(mapping.gpa, at, part);

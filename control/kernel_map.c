@@ -13,6 +13,33 @@ u64 kernel_symbol(const struct kernel *kernel, enum us_fact fact)
 	return kernel->text_gva + kernel->facts[fact];
 }
 
+static const u8 task_members[] = {
+	US_FACT_TASK_TASKS, US_FACT_TASK_THREAD_NODE, US_FACT_TASK_SIGNAL,
+	US_FACT_TASK_STACK, US_FACT_TASK_THREAD_SP, US_FACT_TASK_COMM,
+	US_FACT_TASK_PID,
+};
+
+/* The largest is comm[TASK_COMM_LEN]; list heads have as many bytes. */
+#define TASK_MEMBER_MAX	16u
+
+/* The part of a task_struct that holds all members of interest. */
+static u64 find_task_span(const u64 *facts, u64 *first)
+{
+	u64 low = ~0ull, high = 0;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(task_members); i++) {
+		u64 offset = facts[task_members[i]];
+
+		if (offset < low)
+			low = offset;
+		if (offset > high)
+			high = offset;
+	}
+	*first = low;
+	return high - low + TASK_MEMBER_MAX;
+}
+
 /* Facts are signed, but a wrong one must not lead to arithmetic that wraps. */
 static bool facts_ok(const struct us_baseline_header *header)
 {
@@ -21,21 +48,19 @@ static bool facts_ok(const struct us_baseline_header *header)
 		US_FACT_LEVEL2_KERNEL_PGT, US_FACT_INIT_TOP_PGT,
 		US_FACT_INIT_TASK, US_FACT_PER_CPU_OFFSET, US_FACT_NR_CPU_IDS,
 	};
-	static const u8 members[] = {
-		US_FACT_TASK_TASKS, US_FACT_TASK_THREAD_NODE,
-		US_FACT_TASK_SIGNAL, US_FACT_TASK_STACK, US_FACT_TASK_THREAD_SP,
-		US_FACT_TASK_COMM, US_FACT_TASK_PID, US_FACT_SIGNAL_THREAD_HEAD,
-	};
 	const u64 *facts = header->facts;
+	u64 first;
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(offsets); i++)
 		if (facts[offsets[i]] > KERNEL_WINDOW_LEN)
 			return false;
-	for (i = 0; i < ARRAY_SIZE(members); i++)
-		if (facts[members[i]] > (64u << 10))
+	for (i = 0; i < ARRAY_SIZE(task_members); i++)
+		if (facts[task_members[i]] > (64u << 10))
 			return false;
-	return facts[US_FACT_PERCPU_CURRENT_TASK] < SIZE_1G &&
+	return find_task_span(facts, &first) <= KERNEL_MAX_TASK_SPAN &&
+	       facts[US_FACT_SIGNAL_THREAD_HEAD] <= (64u << 10) &&
+	       facts[US_FACT_PERCPU_CURRENT_TASK] < SIZE_1G &&
 	       facts[US_FACT_THREAD_SIZE] >= PAGE_SIZE &&
 	       facts[US_FACT_THREAD_SIZE] <= (64u << 10) &&
 	       IS_ALIGNED(facts[US_FACT_LINK_BASE], SIZE_2M) &&
@@ -51,6 +76,7 @@ static void describe(const struct us_baseline_header *header,
 	memcpy(kernel->facts, header->facts, sizeof(kernel->facts));
 	memcpy(kernel->build_id, header->build_id, sizeof(kernel->build_id));
 	memcpy(kernel->name, header->kernel, sizeof(kernel->name));
+	kernel->task_span = find_task_span(kernel->facts, &kernel->task_first);
 	kernel->build_id_len = header->build_id_len;
 	kernel->text_len = header->text_len;
 	kernel->pages_len = ALIGN_UP(header->text_len, PAGE_SIZE);

@@ -17,6 +17,9 @@
 
 #define KERNEL_MAX_RANGES	32u
 
+/* Bytes of a task_struct from the first to the last member that is looked at. */
+#define KERNEL_MAX_TASK_SPAN	(16u << 10)
+
 /* A run of text that is contiguous in guest-physical memory. */
 struct text_range {
 	u64 offset;		/* image offset */
@@ -33,6 +36,8 @@ struct kernel {
 	u32 range_count;
 	struct text_range ranges[KERNEL_MAX_RANGES]; /* by offset, no gaps */
 	u64 facts[US_FACT_COUNT];
+	u64 task_first;			/* offset of that first member */
+	u64 task_span;
 	u8 build_id[US_BUILD_ID_MAX];
 	u32 build_id_len;
 	char name[US_NAME_MAX];

@@ -33,6 +33,13 @@ struct search {
 
 static u64 stack_words[MAX_STACK / 8];
 
+/* The task that is looked at: its members of interest, read in one piece because
+ * every read has its price while the guest stands still. */
+static struct {
+	u64 gva;		/* 0: none */
+	u8 bytes[KERNEL_MAX_TASK_SPAN];
+} task_read;
+
 /*
  * Idle tasks of secondary CPUs are on no list. Each is known from the first stop
  * that found it running, which for an idle machine is the first stop.
@@ -53,6 +60,31 @@ static bool read_word(const struct search *search, u64 gva, u64 *word)
 static u64 fact(const struct search *search, enum us_fact which)
 {
 	return search->kernel->facts[which];
+}
+
+static bool read_task(const struct search *search, u64 task)
+{
+	const struct kernel *kernel = search->kernel;
+
+	if (task_read.gva == task)
+		return true;
+	task_read.gva = 0;
+	if (guest_read(&kernel->space, task + kernel->task_first,
+		       task_read.bytes, kernel->task_span))
+		return false;
+	task_read.gva = task;
+	return true;
+}
+
+/* A word @more bytes into a member of the task that was read. */
+static u64 task_word(const struct search *search, enum us_fact member, u64 more)
+{
+	u64 word;
+
+	memcpy(&word, task_read.bytes + (fact(search, member) -
+					 search->kernel->task_first) + more,
+	       sizeof(word));
+	return word;
 }
 
 static enum us_error in_use(struct search *search, u64 address, u64 task,
@@ -108,18 +140,23 @@ static enum us_error scan(struct search *search, u64 from, u64 to, u64 task)
 static bool find_percpu(const struct search *search,
 			const struct us_vcpu_state *state, u64 *percpu)
 {
-	u64 table = kernel_symbol(search->kernel, US_FACT_PER_CPU_OFFSET);
-	u32 ids = 0, i;
-	u64 base;
+	const struct address_space *space = &search->kernel->space;
+	static u64 bases[MAX_CPU_IDS];
+	u32 ids, i;
 
-	guest_read(&search->kernel->space,
-		   kernel_symbol(search->kernel, US_FACT_NR_CPU_IDS), &ids,
-		   sizeof(ids));
-	for (i = 0; i < ids && i < MAX_CPU_IDS; i++) {
-		if (!read_word(search, table + 8 * i, &base))
-			return false;
-		if (base == state->gs_base || base == state->kernel_gs_base) {
-			*percpu = base;
+	if (guest_read(space, kernel_symbol(search->kernel, US_FACT_NR_CPU_IDS),
+		       &ids, sizeof(ids)))
+		return false;
+	if (ids > MAX_CPU_IDS)
+		ids = MAX_CPU_IDS;
+	if (guest_read(space, kernel_symbol(search->kernel,
+					    US_FACT_PER_CPU_OFFSET),
+		       bases, ids * sizeof(*bases)))
+		return false;
+	for (i = 0; i < ids; i++) {
+		if (bases[i] == state->gs_base ||
+		    bases[i] == state->kernel_gs_base) {
+			*percpu = bases[i];
 			return true;
 		}
 	}
@@ -190,9 +227,10 @@ static enum us_error scan_task(struct search *search, u64 task)
 	u64 bottom, from, size = fact(search, US_FACT_THREAD_SIZE);
 	u32 i;
 
-	if (!read_word(search, task + fact(search, US_FACT_TASK_STACK), &bottom) ||
-	    !read_word(search, task + fact(search, US_FACT_TASK_THREAD_SP), &from))
+	if (!read_task(search, task))
 		return in_use(search, task, 0, "task list");
+	bottom = task_word(search, US_FACT_TASK_STACK, 0);
+	from = task_word(search, US_FACT_TASK_THREAD_SP, 0);
 	if (!bottom)
 		return US_OK;	/* dead, its stack is given back */
 	if (!on_stack(from, bottom, size))
@@ -224,34 +262,48 @@ static enum us_error count_step(struct search *search)
 	return in_use(search, 0, 0, "task list");
 }
 
-/* All threads of the group that @leader leads; signal->thread_head holds them. */
-static enum us_error scan_group(struct search *search, u64 leader)
+/* The threads on the list at @head, one after the other. */
+static enum us_error scan_threads(struct search *search, u64 head)
 {
 	u64 node = fact(search, US_FACT_TASK_THREAD_NODE);
 	enum us_error error;
-	u64 signal, head, at;
+	u64 at;
 
-	if (!read_word(search, leader + fact(search, US_FACT_TASK_SIGNAL), &signal))
-		return in_use(search, leader, 0, "task list");
-	if (!signal)
-		return scan_task(search, leader);
-	head = signal + fact(search, US_FACT_SIGNAL_THREAD_HEAD);
-	for (at = head;;) {
-		if (!read_word(search, at, &at))
-			return in_use(search, at, 0, "task list");
-		if (at == head)
-			return US_OK;
+	if (!read_word(search, head, &at))
+		return in_use(search, head, 0, "task list");
+	while (at != head) {
 		error = count_step(search);
 		if (!error)
 			error = scan_task(search, at - node);
 		if (error)
 			return error;
+		at = task_word(search, US_FACT_TASK_THREAD_NODE, 0);
 	}
+	return US_OK;
+}
+
+/*
+ * All threads of the group that @leader leads; signal->thread_head holds them. A
+ * leader that has that head on both sides is alone, as most are.
+ */
+static enum us_error scan_group(struct search *search, u64 leader, u64 *next)
+{
+	u64 signal, head;
+
+	if (!read_task(search, leader))
+		return in_use(search, leader, 0, "task list");
+	*next = task_word(search, US_FACT_TASK_TASKS, 0) -
+		fact(search, US_FACT_TASK_TASKS);
+	signal = task_word(search, US_FACT_TASK_SIGNAL, 0);
+	head = signal + fact(search, US_FACT_SIGNAL_THREAD_HEAD);
+	if (!signal || (task_word(search, US_FACT_TASK_THREAD_NODE, 0) == head &&
+			task_word(search, US_FACT_TASK_THREAD_NODE, 8) == head))
+		return scan_task(search, leader);
+	return scan_threads(search, head);
 }
 
 static enum us_error scan_tasks(struct search *search)
 {
-	u64 link = fact(search, US_FACT_TASK_TASKS);
 	u64 first = kernel_symbol(search->kernel, US_FACT_INIT_TASK);
 	enum us_error error;
 	u64 task = first;
@@ -260,12 +312,9 @@ static enum us_error scan_tasks(struct search *search)
 	do {
 		error = count_step(search);
 		if (!error)
-			error = scan_group(search, task);
+			error = scan_group(search, task, &task);
 		if (error)
 			return error;
-		if (!read_word(search, task + link, &task))
-			return in_use(search, task, 0, "task list");
-		task -= link;
 	} while (task != first);
 	for (i = 0; i < idle_count && !error; i++)
 		error = scan_task(search, idle_tasks[i]);
@@ -347,6 +396,7 @@ enum us_error stack_check(const struct kernel *kernel,
 	search.ranges = ranges;
 	search.count = count;
 	search.user = user;
+	task_read.gva = 0;
 	search.low = ~0ull;
 	search.end_ns = host_time_ns() + MAX_TIME_NS;
 	for (i = 0; i < count; i++) {

@@ -72,8 +72,10 @@ int *__errno_location(void)
 void *memcpy(void *restrict dst, const void *restrict src, size_t len)
 {
 	void *to = dst;
+	size_t words = len / 8, bytes = len % 8;
 
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(len) : : "memory");
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(bytes) : : "memory");
 	return dst;
 }
 
@@ -92,8 +94,11 @@ void *memmove(void *dst, const void *src, size_t len)
 void *memset(void *dst, int byte, size_t len)
 {
 	void *to = dst;
+	size_t words = len / 8, bytes = len % 8;
+	u64 pattern = (u8)byte * 0x0101010101010101ull;
 
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(pattern) : "memory");
 	return dst;
 }
 

@@ -227,10 +227,13 @@ static void make_task(enum sim_task task)
 	if (task == leader) {
 		link_list(signal + SIGNAL_HEAD, sim_task_gva(task) + TASK_NODE);
 		link_list(gpa + TASK_NODE, SIM_DIRECT + signal + SIGNAL_HEAD);
+		/* And backwards. */
+		link_list(gpa + TASK_NODE + 8, SIM_DIRECT + signal + SIGNAL_HEAD);
 	} else {
 		link_list(task_gpa(leader) + TASK_NODE,
 			  sim_task_gva(task) + TASK_NODE);
 		link_list(gpa + TASK_NODE, SIM_DIRECT + signal + SIGNAL_HEAD);
+		link_list(gpa + TASK_NODE + 8, sim_task_gva(leader) + TASK_NODE);
 	}
 }
 
