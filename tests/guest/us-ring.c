@@ -24,6 +24,9 @@
 #include "abi.h"
 #include "errors.h"
 
+/* Longer than the hypervisor gives the control domain for a request. */
+#define GIVE_UP_SECONDS	90
+
 static u8 out_room[US_MAX_RESPONSE] __attribute__((aligned(4096)));
 
 static struct us_request request __attribute__((aligned(8)));
@@ -46,7 +49,7 @@ static u64 random_u64(void)
 
 static u32 ring_to_end(u32 eax, u64 rbx, u64 ticket)
 {
-	time_t end = time(NULL) + 60;
+	time_t end = time(NULL) + GIVE_UP_SECONDS;
 	u32 result;
 
 	while ((result = ring(eax, rbx, ticket)) == US_E_AGAIN &&
