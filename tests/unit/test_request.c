@@ -236,6 +236,31 @@ static void out_is_sealed(void)
 	ASSERT_OK(bench_ring(&request));
 }
 
+/* Within one large page of the caller's, sealed frames begin half way. */
+static void out_reaches_sealed(void)
+{
+	struct us_request request = bench_request(US_OP_STATUS);
+	const u64 alias = 0x40000000;
+
+	bench_start(SIM_SCATTERED);
+	ASSERT_OK(bench_seal());
+	sim_map(sim.caller_pgt, alias, SIM_LOW,
+		PTE_PRESENT | PTE_WRITE | PTE_USER, SIZE_2M);
+	request.out.len = sizeof(struct us_status);
+	request.out.gva = alias + sim_image_gpa(0x10000) - request.out.len + 1;
+	ASSERT_REFUSED(GUEST_ADDRESS, bench_ring(&request));
+	request.out.gva--;
+	ASSERT_OK(bench_ring(&request));
+}
+
+static void arena_not_writable(void)
+{
+	bench_start(0);
+	sim.fail_write = 3;
+	CU_ASSERT_EQUAL(control_init(), US_E_HOST_FAILED);
+	CU_ASSERT_EQUAL(control_init(), US_OK);
+}
+
 static void map_alias(u64 gpa)
 {
 	sim_map(sim.caller_pgt, BENCH_OUT & PAGE_MASK, gpa,
@@ -326,7 +351,9 @@ const struct test request_tests[] = {
 	{ "caller not in long mode", not_long_mode },
 	{ "answer into kernel pages", out_is_kernels },
 	{ "answer into sealed or hidden memory", out_is_sealed },
+	{ "answer reaches sealed memory half way", out_reaches_sealed },
 	{ "answer moved there later", out_moves_to_sealed },
+	{ "arena cannot be written at start", arena_not_writable },
 	{ "request in sealed memory", request_is_sealed },
 	{ "answer into a read-only page", read_only_out },
 	{ "bad input spans", bad_input_spans },
