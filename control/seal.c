@@ -97,12 +97,24 @@ static enum us_error text_differs(const struct kernel *kernel, u64 offset,
 			    (u64)want << 8 | got, NULL);
 }
 
+/* The first byte outside sites that differs; there is one. */
+static enum us_error find_difference(const struct kernel *kernel, u64 start)
+{
+	u64 i = 0;
+
+	while (masked[i] || found[i] == expected[i])
+		i++;
+	return text_differs(kernel, start + i, expected[i], found[i]);
+}
+
 static enum us_error compare_block(const struct kernel *kernel,
 				   const struct us_block *block,
 				   struct us_seal_report *report)
 {
 	u64 start = block->header->text_offset, len = block->header->text_len;
+	u32 inside = 0;
 	enum us_error error;
+	u8 differs = 0;
 	u64 i;
 
 	us_baseline_expect(block, kernel->slide, expected, masked,
@@ -110,15 +122,16 @@ static enum us_error compare_block(const struct kernel *kernel,
 	error = kernel_text_read(kernel, start, found, len);
 	if (error)
 		return control_fail(error, kernel->text_gva + start, len, NULL);
+	/* No branch for each of millions of bytes: a mask of 1 becomes 0, one of
+	 * 0 all ones. */
 	for (i = 0; i < len; i++) {
-		if (masked[i])
-			report->bytes_masked++;
-		else if (found[i] != expected[i])
-			return text_differs(kernel, start + i, expected[i],
-					    found[i]);
-		else
-			report->bytes_exact++;
+		differs |= (found[i] ^ expected[i]) & (u8)(masked[i] - 1);
+		inside += masked[i];
 	}
+	if (differs)
+		return find_difference(kernel, start);
+	report->bytes_masked += inside;
+	report->bytes_exact += len - inside;
 	return US_OK;
 }
 
