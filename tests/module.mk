@@ -17,7 +17,7 @@ $(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/er
 	$(Q)$(CC) -static -o $@ $^
 
 $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
-		$(GUEST_PROGRAMS) $(OUT)/underseal-guest
+		$(GUEST_PROGRAMS) $(OUT)/underseal-guest $(OUT)/underseal-agent
 	$(Q)build/run/make-initramfs $@ $(filter-out $<,$^)
 
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk

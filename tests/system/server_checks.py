@@ -481,9 +481,25 @@ def reboots(server):
     status = server.tool_ok("status")
     expect_equal(status["sealed"], False, "sealed")
     expect_equal(status["vcpus"], server.settings.smp, "vCPUs")
-    server.tool_ok("seal /data/baseline.ubase")
-    server.tool_ok("apply /data/version.upatch")
+
+
+def agent(server):
+    """the agent seals at boot and installs the stored bundles"""
+    server.run("mkdir /tmp/patches && cp /data/version.upatch* "
+               "/data/cmdline.upatch* /tmp/patches/")
+    text = server.run("underseal-agent --once --baselines=/data "
+                      "--patches=/tmp/patches")
+    expect_equal(server.tool_ok("status")["sealed"], True, "sealed")
+    patches = server.tool_ok("list")["patches"]
+    expect_equal([patch["name"] for patch in patches],
+                 ["version", "cmdline"], f"installed ({text})")
     expect(OLD in server.run("cat /proc/version"), "no effect")
+    expect_equal(server.run("cat /proc/cmdline"), "withheld", "/proc/cmdline")
+    server.run("cp /data/bad/WRONG_BUILD_ID* /tmp/patches/")
+    status, text = server.sh("underseal-agent --once --baselines=/data "
+                             "--patches=/tmp/patches")
+    expect(len(server.tool_ok("list")["patches"]) == 2,
+           f"another kernel's bundle: {status} {text}")
 
 
 CHECKS = [
@@ -492,5 +508,5 @@ CHECKS = [
     wrong_reverts, reverts, function_in_use, text_attacks, arena_attack,
     hidden_memory, ftrace, jump_labels, patched_and_traced, cpu_hotplug,
     interrupts, random_calls, load, patch_under_load, patch_without_a_cpu,
-    clean_log, nmi, reboots,
+    clean_log, nmi, reboots, agent,
 ]
