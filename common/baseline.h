@@ -68,6 +68,8 @@ enum us_fact {
 	US_FACT_SIGNAL_THREAD_HEAD,
 	US_FACT_THREAD_SIZE,		/* bytes of a kernel stack */
 	US_FACT_IRQ_STACK_SIZE,
+	US_FACT_RETURN_TO_HANDLER,	/* what function_graph puts in place of */
+	US_FACT_RETHOOK_TRAMPOLINE,	/* and kretprobes: return addresses */
 	US_FACT_COUNT,
 };
 #define US_FACT_ABSENT	(~0ull)		/* this build has no such thing */

@@ -24,6 +24,8 @@ struct search {
 	const struct code_range *ranges;
 	u32 count;
 	u64 low, high;		/* all ranges lie inside (low, high) */
+	u64 stand_ins[2];	/* for return addresses */
+	u32 stand_in_count;
 	struct cpu cpus[US_MAX_VCPUS];
 	u32 cpu_count;
 	u32 steps;
@@ -107,10 +109,27 @@ static enum us_error in_use(struct search *search, u64 address, u64 task,
 	return US_E_FUNCTION_IN_USE;
 }
 
+/*
+ * The function graph tracer and kretprobes keep a frame's return address to
+ * themselves and leave one of their own on the stack. Whose frame it is cannot
+ * be told, so it may be that of a function that is about to change.
+ */
+static bool hides_return(const struct search *search, u64 word)
+{
+	u32 i;
+
+	for (i = 0; i < search->stand_in_count; i++)
+		if (word == search->stand_ins[i])
+			return true;
+	return false;
+}
+
 static enum us_error check_word(struct search *search, u64 word, u64 task)
 {
 	u32 i;
 
+	if (hides_return(search, word))
+		return in_use(search, word, task, "a traced function");
 	if (word <= search->low || word >= search->high)
 		return US_OK;
 	for (i = 0; i < search->count; i++)
@@ -383,6 +402,13 @@ static enum us_error scan_cpu_stacks(struct search *search)
 	return error;
 }
 
+static void add_stand_in(struct search *search, enum us_fact which)
+{
+	if (fact(search, which) != US_FACT_ABSENT)
+		search->stand_ins[search->stand_in_count++] =
+			kernel_symbol(search->kernel, which);
+}
+
 enum us_error stack_check(const struct kernel *kernel,
 			  const struct code_range *ranges, u32 count,
 			  struct code_user *user)
@@ -398,6 +424,8 @@ enum us_error stack_check(const struct kernel *kernel,
 	search.user = user;
 	task_read.gva = 0;
 	search.low = ~0ull;
+	add_stand_in(&search, US_FACT_RETURN_TO_HANDLER);
+	add_stand_in(&search, US_FACT_RETHOOK_TRAMPOLINE);
 	search.end_ns = host_time_ns() + MAX_TIME_NS;
 	for (i = 0; i < count; i++) {
 		if (ranges[i].start < search.low)

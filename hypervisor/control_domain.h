@@ -39,6 +39,7 @@ struct control {
 	struct control_request request;
 	enum us_event event;	/* what it works on */
 	u32 text_status;	/* its verdict on a text write */
+	u32 claim_status;	/* what the caller is told in the end */
 	u64 used_tsc, budget_tsc; /* of the present event */
 	volatile u64 run_since;	/* TSC, while it runs on @run_by */
 	struct cpu *run_by;

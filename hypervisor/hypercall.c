@@ -39,13 +39,12 @@ static void start_request(const struct vcpu *vcpu, u64 ticket)
  * that nothing else runs in between. */
 static u32 claim(struct cpu *cpu, const struct vcpu *vcpu)
 {
-	u32 status = control.request.status;
-
 	control.request.finished = false;
 	name_caller(vcpu);
 	control_post(US_EV_CLAIM, vcpu, SHORT_BUDGET_MS);
 	control_run(cpu, true);
-	return control.state == CONTROL_DEAD ? US_E_CONTROL_UNAVAILABLE : status;
+	return control.state == CONTROL_DEAD ? US_E_CONTROL_UNAVAILABLE :
+		control.claim_status;
 }
 
 static bool answer_is_stale(void)

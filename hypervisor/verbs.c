@@ -39,6 +39,8 @@ static u64 verb_wait(u32 result, u64 backoff_ms)
 
 	if (control.event == US_EV_TEXT_WRITE)
 		control.text_status = result;
+	if (control.event == US_EV_CLAIM)
+		control.claim_status = result;
 	if (control.event == US_EV_REQUEST && !backoff_ms) {
 		request->open = false;
 		request->finished = true;

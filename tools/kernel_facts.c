@@ -19,6 +19,8 @@ static const struct {
 	{ US_FACT_PER_CPU_OFFSET, "__per_cpu_offset", false },
 	/* A constant in builds whose NR_CPUS is fixed. */
 	{ US_FACT_NR_CPU_IDS, "nr_cpu_ids", true },
+	{ US_FACT_RETURN_TO_HANDLER, "return_to_handler", true },
+	{ US_FACT_RETHOOK_TRAMPOLINE, "arch_rethook_trampoline", true },
 };
 
 /* Facts that are members or sizes of C types. */

@@ -39,6 +39,8 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_SIGNAL_THREAD_HEAD] = "signal_thread_head",
 	[US_FACT_THREAD_SIZE] = "thread_size",
 	[US_FACT_IRQ_STACK_SIZE] = "irq_stack_size",
+	[US_FACT_RETURN_TO_HANDLER] = "return_to_handler",
+	[US_FACT_RETHOOK_TRAMPOLINE] = "rethook_trampoline",
 };
 
 const char *site_kind_name(unsigned int kind)

@@ -44,6 +44,7 @@
 #define SIM_NR_CPU_IDS		0x208800ull
 #define SIM_IMAGE_END		0x3ff000ull
 #define SIM_ENTRY_SYSCALL	0x80ull
+#define SIM_RETURN_TO_HANDLER	0xc0ull
 
 /* Functions start every 4 KiB from 0x1000 on, with a 5-byte ftrace site first. */
 #define SIM_FUNCTION		0x1000ull

@@ -194,6 +194,8 @@ static void fill_facts(u64 *facts)
 	facts[US_FACT_SIGNAL_THREAD_HEAD] = 0x30;
 	facts[US_FACT_THREAD_SIZE] = SIM_STACK_SIZE;
 	facts[US_FACT_IRQ_STACK_SIZE] = SIM_STACK_SIZE;
+	facts[US_FACT_RETURN_TO_HANDLER] = SIM_RETURN_TO_HANDLER;
+	facts[US_FACT_RETHOOK_TRAMPOLINE] = US_FACT_ABSENT;
 }
 
 static bool is_runtime(const struct us_site *site)

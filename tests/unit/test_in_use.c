@@ -79,6 +79,20 @@ static void sleeping_tasks(void)
 	sleeper(SIM_SWAPPER_0, 0, "swapper/0");
 }
 
+/* A tracer's stand-in hides which function the frame belongs to. */
+static void traced_return(void)
+{
+	u64 stand_in = sim_image_gva(SIM_RETURN_TO_HANDLER);
+
+	bench_start_sealed();
+	sim_poke64(sim_stack_word(SIM_THREAD, 0x180), stand_in);
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+	CU_ASSERT_EQUAL(bench_answer.detail[0], stand_in);
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 43);
+	sim_poke64(sim_stack_word(SIM_THREAD, 0x180), stand_in + 1);
+	ASSERT_OK(apply_quickly());
+}
+
 static void below_stack_pointer(void)
 {
 	bench_start_sealed();
@@ -274,6 +288,7 @@ const struct test in_use_tests[] = {
 	{ "vCPU's registers", vcpu_register },
 	{ "vCPU not started", vcpu_not_started },
 	{ "sleeping tasks", sleeping_tasks },
+	{ "traced return", traced_return },
 	{ "below the stack pointer", below_stack_pointer },
 	{ "bad saved stack pointer", bad_saved_pointer },
 	{ "dead task without a stack", no_stack },
