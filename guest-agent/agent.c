@@ -161,15 +161,41 @@ static enum us_error install(const struct store_bundle *bundle)
 }
 
 /*
- * Install what is stored, newer than what is installed. A later bundle may rest
- * on an earlier one, so the first failure ends the round; the next one tries again.
+ * Is it the file that is at fault, whatever the state of the machine? No later
+ * bundle rests on such a one: nobody has signed it, or another took its place.
+ */
+static bool is_files_fault(enum us_error error)
+{
+	return (error >= US_E_SIG_MISSING && error <= US_E_BUNDLE_BOUNDS) ||
+	       error == US_E_FILE_OPEN || error == US_E_FILE_READ ||
+	       error == US_E_TOO_LARGE || error == US_E_OLD_GENERATION;
+}
+
+static enum us_error install_all(const struct store_list *list)
+{
+	enum us_error error = US_OK, first = US_OK;
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		error = install(&list->bundles[i]);
+		if (!first)
+			first = error;
+		if (error && !is_files_fault(error))
+			break;
+	}
+	return first ? first : list->damaged;
+}
+
+/*
+ * Install what is stored, newer than what is installed. Damaged files are passed
+ * over. A later bundle may rest on an earlier one, so one that is refused for any
+ * other reason ends the round; the next one tries again.
  */
 static enum us_error install_stored(const struct options *options)
 {
-	struct store_bundle *bundles = NULL;
+	struct store_list list = { 0 };
 	struct us_status status;
 	enum us_error error;
-	size_t i, count = 0;
 
 	error = get_status(&status);
 	if (error || status.seal_state != US_SEALED)
@@ -178,10 +204,12 @@ static enum us_error install_stored(const struct options *options)
 		fail(US_E_PROTOCOL, "status") :
 		store_list_bundles(options->patches, status.build_id,
 				   status.build_id_len, status.generation,
-				   &bundles, &count);
-	for (i = 0; i < count && !error; i++)
-		error = install(&bundles[i]);
-	free(bundles);
+				   &list);
+	if (error)
+		journal_failure(PRIORITY_ERROR, "stored bundles");
+	else
+		error = install_all(&list);
+	free(list.bundles);
 	return error;
 }
 
@@ -223,17 +251,21 @@ static enum us_error report_log(u64 *next)
 static void watch(const struct options *options)
 {
 	const struct timespec pause = { (time_t)options->interval, 0 };
+	enum us_error error, reported = US_OK;
 	u64 next = 1, waited = 0;
 
 	while (!stopping) {
-		if (report_log(&next))
+		error = report_log(&next);
+		/* A failure that lasts is one event, not one each time. */
+		if (error && error != reported)
 			journal_failure(PRIORITY_ERROR, "log");
+		reported = error;
 		nanosleep(&pause, NULL);
 		waited += options->interval;
 		if (waited < RETRY_SECONDS || stopping)
 			continue;
 		waited = 0;
-		/* install() has reported what a bundle failed with. */
+		/* Each bundle's failure is reported where it arises. */
 		install_stored(options);
 	}
 }

@@ -70,34 +70,43 @@ struct wanted {
 	u64 above;
 };
 
-/* Is @path a bundle that is wanted? Then fill @out. */
-static bool read_bundle(const char *path, const struct wanted *wanted,
-			struct store_bundle *out)
+/* Does the header say that @bundle is wanted? The control domain checks the rest. */
+static bool is_wanted(const struct us_bundle *bundle,
+		      const struct wanted *wanted)
 {
+	const struct us_bundle_header *header = bundle->header;
+
+	return header->generation > wanted->above &&
+	       header->build_id_len == wanted->build_id_len &&
+	       !memcmp(header->build_id, wanted->build_id,
+		       wanted->build_id_len);
+}
+
+/* Add @path to @out, where there is room for it, if it is wanted. */
+static void add_bundle(const char *path, const struct wanted *wanted,
+		       struct store_list *out)
+{
+	struct store_bundle *entry = &out->bundles[out->count];
 	struct us_bundle bundle;
 	struct buffer file;
 	enum us_error error;
-	bool take = false;
 
 	error = file_read(path, US_MAX_BUNDLE, &file);
 	if (!error) {
 		error = us_bundle_parse(file.data, file.len, &bundle);
 		if (error)
-			fail(error, "%s", path);
+			fail(error, "passed over");
 	}
 	if (error) {
-		journal_failure(PRIORITY_WARNING, "passed over");
-	} else if (bundle.header->generation > wanted->above &&
-		   bundle.header->build_id_len == wanted->build_id_len &&
-		   !memcmp(bundle.header->build_id, wanted->build_id,
-			   wanted->build_id_len)) {
-		snprintf(out->path, sizeof(out->path), "%s", path);
-		memcpy(out->name, bundle.header->name, sizeof(out->name));
-		out->generation = bundle.header->generation;
-		take = true;
+		journal_failure(PRIORITY_ERROR, path);
+		if (!out->damaged)
+			out->damaged = error;
+	} else if (is_wanted(&bundle, wanted)) {
+		snprintf(entry->path, sizeof(entry->path), "%s", path);
+		entry->generation = bundle.header->generation;
+		out->count++;
 	}
 	buffer_free(&file);
-	return take;
 }
 
 static int compare_generations(const void *a, const void *b)
@@ -110,7 +119,7 @@ static int compare_generations(const void *a, const void *b)
 
 static enum us_error gather(DIR *dir, const char *directory,
 			    const struct wanted *wanted,
-			    struct store_bundle **out, size_t *count)
+			    struct store_list *out)
 {
 	struct store_bundle *grown;
 	struct dirent *entry;
@@ -120,11 +129,12 @@ static enum us_error gather(DIR *dir, const char *directory,
 		if (!has_suffix(entry->d_name, ".upatch") ||
 		    !join(path, directory, entry->d_name, ""))
 			continue;
-		grown = reallocarray(*out, *count + 1, sizeof(*grown));
+		grown = reallocarray(out->bundles, out->count + 1,
+				     sizeof(*grown));
 		if (!grown)
 			return fail(US_E_NO_MEMORY, "%s", directory);
-		*out = grown;
-		*count += read_bundle(path, wanted, &grown[*count]);
+		out->bundles = grown;
+		add_bundle(path, wanted, out);
 	}
 	return errno ? fail(US_E_FILE_READ, "%s: %s", directory,
 			    strerror(errno)) : US_OK;
@@ -132,27 +142,26 @@ static enum us_error gather(DIR *dir, const char *directory,
 
 enum us_error store_list_bundles(const char *directory, const u8 *build_id,
 				 u32 build_id_len, u64 above,
-				 struct store_bundle **out, size_t *count)
+				 struct store_list *out)
 {
 	const struct wanted wanted = { build_id, build_id_len, above };
 	DIR *dir = opendir(directory);
 	enum us_error error;
 
-	*out = NULL;
-	*count = 0;
+	*out = (struct store_list){ 0 };
 	if (!dir && errno == ENOENT)
 		return US_OK;
 	if (!dir)
 		return fail(US_E_FILE_READ, "%s: %s", directory,
 			    strerror(errno));
-	error = gather(dir, directory, &wanted, out, count);
+	error = gather(dir, directory, &wanted, out);
 	closedir(dir);
 	if (error) {
-		free(*out);
-		*out = NULL;
-		*count = 0;
-	} else if (*count) {
-		qsort(*out, *count, sizeof(**out), compare_generations);
+		free(out->bundles);
+		*out = (struct store_list){ 0 };
+	} else if (out->count) {
+		qsort(out->bundles, out->count, sizeof(*out->bundles),
+		      compare_generations);
 	}
 	return error;
 }

@@ -3,6 +3,8 @@
 #ifndef UNDERSEAL_STORE_H
 #define UNDERSEAL_STORE_H
 
+#include <stddef.h>
+
 #include "abi.h"
 #include "errors.h"
 
@@ -17,18 +19,22 @@ enum us_error store_find_baseline(const char *directory, const char *release,
 
 struct store_bundle {
 	char path[STORE_PATH_MAX];
-	char name[US_NAME_MAX];
 	u64 generation;
+};
+
+struct store_list {
+	struct store_bundle *bundles;	/* sorted by generation; to be freed */
+	size_t count;
+	enum us_error damaged;	/* of the first *.upatch that is no bundle, or OK */
 };
 
 /*
  * The *.upatch files in @directory for the build id given, above generation
- * @above, sorted by generation. What is no bundle is reported and passed over. A
- * directory that does not exist is empty. The caller frees *@out. FILE_READ,
- * NO_MEMORY.
+ * @above. What is no bundle is reported and passed over. A directory that does not
+ * exist is empty. FILE_READ, NO_MEMORY; then there is nothing to free.
  */
 enum us_error store_list_bundles(const char *directory, const u8 *build_id,
 				 u32 build_id_len, u64 above,
-				 struct store_bundle **out, size_t *count);
+				 struct store_list *out);
 
 #endif

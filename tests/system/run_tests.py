@@ -4,7 +4,7 @@
 
 Usage: run_tests.py RELEASE [NAME]
 
-NAME picks one suite (smp1, smp2, smp4, loader, control-hangs, ...) or all
+NAME picks one suite (smp1, smp2, smp4, agent, loader, control-hangs, ...) or all
 checks with these words in their title. Settings: JOBS (machines at a time),
 LOAD_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL. The last line counts the unit
 tests too, when `make test` has just run them (build/out/unit.log).
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 from harness import Report, Server, run_check, run_suite, title
+import agent_checks
 import control_checks
 import files
 import loader_checks
@@ -63,6 +64,7 @@ def jobs(report, kernel, scratch, only):
 
     for smp in (4, 2, 1):
         suite(f"smp{smp}", server_checks.CHECKS, smp)
+    suite("agent", agent_checks.CHECKS, 2)
     for number, how in enumerate(control_checks.FAULT):
         suite(f"control-{number + 1}", control_checks.checks(how), 2,
               loader="underseal-test.efi")
