@@ -76,7 +76,8 @@ $(PATCHES:%=$(G)/%.revert): $(G)/%.revert: $(G)/%.upatch
 
 SIGNED := $(G)/baseline.ubase $(PATCHES:%=$(G)/%.upatch) $(PATCHES:%=$(G)/%.revert)
 $(SIGNED:=.minisig): %.minisig: % $(TEST_KEY) $(UNDERSEAL)
-	$(Q)$(UNDERSEAL) sign $< --key $(TEST_KEY) > /dev/null
+	$(Q)said=$$($(UNDERSEAL) sign $< --key $(TEST_KEY) 2>&1) || \
+		{ echo "$$said"; exit 1; }
 
 # Every kind of input that has to be refused; see tests/system/bad_inputs.py.
 $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
@@ -90,7 +91,7 @@ $(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
-		$$(($$(du -sm $(G)/data | cut -f1) + 16))M
+		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
 GUEST_READY := $(G)/data.img $(GUEST)/initramfs.img $(GUEST)/grub.efi
