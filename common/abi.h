@@ -8,15 +8,22 @@
  *	major << 16 | minor << 8 | patch, ECX = vCPUs, EDX = 0.
  *
  * Requests: a caller fills a struct us_request in its own memory and rings the
- * doorbell. Two doorbells exist, because who may call is decided by the guest's
+ * doorbell. Three doorbells exist, because who may call is decided by the guest's
  * own rules for privileged instructions, never by anything the caller says:
  *
  *	- OUT to port US_DOORBELL_PORT with operand size 32. The processor checks
  *	  the I/O permission bitmap before the intercept, so a program gets there
  *	  only after ioperm(2), which needs CAP_SYS_RAWIO.
  *	- VMMCALL (AMD) or VMCALL (Intel) at CPL 0. At CPL 3 it raises #UD.
+ *	- RDMSR of US_DOORBELL_MSR at CPL 0, for programs under a kernel in lockdown,
+ *	  which refuses ioperm(2) but not X86_IOC_RDMSR_REGS of its msr driver
+ *	  (CAP_SYS_RAWIO again). The kernel rings on the program's behalf, so the
+ *	  request is treated as the program's: user pages only. It passes 32-bit
+ *	  registers: EAX = US_CALL_MAGIC, EDX:EBX = address, EDI:ESI = ticket; EAX
+ *	  returns the error. Interrupts are off in that driver, so US_E_AGAIN comes
+ *	  whenever one is waiting; the caller rings again at once.
  *
- * Registers for both: EAX = US_CALL_MAGIC, RBX = linear address of the struct
+ * Registers for the first two: EAX = US_CALL_MAGIC, RBX = linear address of the struct
  * us_request in the caller's address space, RCX = ticket. The ticket is a random
  * number, not 0, fresh for each request; it lets an interrupted request go on.
  *
@@ -39,6 +46,7 @@
 #define US_CPUID_SIGNATURE	"UndersealHyp"	/* 12 bytes, EBX ECX EDX */
 
 #define US_DOORBELL_PORT	0x0780u
+#define US_DOORBELL_MSR		0x400000f0u
 #define US_CALL_MAGIC		0x55534c31u	/* "USL1" */
 
 /* Upper bounds on what a caller may hand over, in bytes. */

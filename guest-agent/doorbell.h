@@ -8,8 +8,15 @@
 /* CPUID @leaf, subleaf 0: EAX, EBX, ECX, EDX. */
 void doorbell_cpuid(u32 leaf, u32 regs[4]);
 
-/* Get the right to use the port (ioperm(2)). 0, or an errno. */
+/*
+ * Get the right to ring: ioperm(2) for the port, or where kernel lockdown refuses
+ * that, the msr driver of the CPU on which we run and then stay. 0, or an errno.
+ */
 int doorbell_permit(void);
+
+/* Does a ring return at every interrupt, so that long pauses between rings would
+ * only cost time? */
+bool doorbell_is_sliced(void);
 
 /* One ring as in abi.h; returns RAX. */
 u64 doorbell_ring(const struct us_request *request, u64 ticket);

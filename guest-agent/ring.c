@@ -44,8 +44,8 @@ enum us_error ring_open(void)
 	denied = doorbell_permit();
 	if (denied)
 		return fail(US_E_NO_PRIVILEGE, "ioperm: %s; run as root, and "
-			    "with kernel lockdown (Secure Boot) only the "
-			    "kernel itself may ring", strerror(denied));
+			    "with kernel lockdown (Secure Boot) load the msr "
+			    "module first", strerror(denied));
 	return US_OK;
 }
 
@@ -151,7 +151,7 @@ static u64 ring_until(struct ring_request *request, struct us_request *raw)
 		if (now_ms() >= deadline)
 			return rax == US_E_BUSY ? rax : US_E_TIMEOUT;
 		sleep_us(pause);
-		if (pause < SLEEP_MAX_US)
+		if (pause < SLEEP_MAX_US && !doorbell_is_sliced())
 			pause *= 2;
 	}
 }

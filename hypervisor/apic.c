@@ -21,6 +21,8 @@
 #define SHORTHAND_ALL	2
 #define SHORTHAND_OTHERS 3
 
+#define VECTORS_OF_EXCEPTIONS	0x1f	/* as a TPR value: nothing up to these */
+
 #define CMOS_SHUTDOWN_STATUS	0x0f
 #define CMOS_WARM_RESET		0x0a
 
@@ -112,14 +114,19 @@ void apic_reset_self(void)
 		apic_write(reg, 1u << 16);
 	apic_write(APIC_TIMER_INIT, 0);
 	apic_write(APIC_TIMER_DIV, 0);
-	apic_write(APIC_TPR, 0);
-	/* Requested interrupts can be dropped in one way only: by taking them. */
+	/*
+	 * Requested interrupts can be dropped in one way only: by taking them. Not
+	 * those of vectors 16 to 31: to our IDT they would be exceptions, some with
+	 * an error code that an interrupt does not push.
+	 */
+	apic_write(APIC_TPR, VECTORS_OF_EXCEPTIONS);
 	end_interrupts();
 	apic_write(APIC_SVR, APIC_SVR_ENABLE | 0xff);
 	for (u32 i = 0; i < 256 && any_bit(APIC_IRR); i++) {
 		hv.ops->accept_interrupts();
 		end_interrupts();
 	}
+	apic_write(APIC_TPR, 0);
 	if (!x2apic_on()) {
 		apic_write(APIC_LDR, 0);
 		apic_write(APIC_DFR, ~0u);

@@ -330,6 +330,9 @@ void control_resume(void)
 {
 	control.mailbox->event = US_EV_NONE;
 	control.event = US_EV_REQUEST;
+	/* A text write in the meantime had a budget of its own. */
+	control.used_tsc = control.request.used_tsc;
+	control.budget_tsc = tsc_from_ms(REQUEST_BUDGET_MS);
 	control.state = CONTROL_RUNNABLE;
 }
 

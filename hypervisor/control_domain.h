@@ -27,6 +27,7 @@ struct control_request {
 	bool open;		/* accepted and not finished */
 	bool finished;		/* @status waits for its caller */
 	u64 ticket;
+	u64 used_tsc;		/* of its budget, when it last began a backoff */
 	u64 finished_tsc;
 	u32 status;
 };

@@ -13,7 +13,8 @@ struct cursor {
 	u8 bytes[MAX_INSN];
 	u32 len, at;
 	bool rep, operand16, bad;
-	u8 rex;
+	bool has_rex;		/* 0x40 is one, too, and changes byte registers */
+	u8 rex;			/* W R X B */
 	u8 segment;		/* override prefix byte, 0 if none */
 };
 
@@ -56,7 +57,8 @@ static void read_prefixes(struct cursor *c, bool long_mode)
 		case 0x67:		/* other address sizes: not used */
 		case 0xf0: c->bad = true; return;
 		}
-		if (long_mode && (byte & 0xf0) == 0x40)
+		c->has_rex = long_mode && (byte & 0xf0) == 0x40;
+		if (c->has_rex)
 			c->rex = byte & 15;	/* must come last */
 		else
 			c->at--;
@@ -131,7 +133,7 @@ static u64 register_value(const struct vcpu *vcpu, const struct cursor *c,
 			  u32 reg, u32 size)
 {
 	/* Without REX, byte registers 4..7 are AH, CH, DH, BH. */
-	if (size == 1 && !c->rex && reg >= 4)
+	if (size == 1 && !c->has_rex && reg >= 4)
 		return vcpu->regs.gpr[reg - 4] >> 8;
 	return vcpu->regs.gpr[reg];
 }

@@ -89,11 +89,19 @@ static void exit_cpuid(struct vcpu *vcpu)
 	vcpu->regs.rip = decode_skip(vcpu, 2);
 }
 
-static void exit_rdmsr(struct vcpu *vcpu)
+static void exit_rdmsr(struct cpu *cpu, struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	struct guest_system system;
 
+	if ((u32)gpr[GPR_RCX] == US_DOORBELL_MSR) {
+		struct call call = call_from_rdmsr(vcpu, decode_skip(vcpu, 2));
+
+		vcpu->exits[US_EXIT_DOORBELL]++;
+		hypercall(cpu, vcpu, &call);
+		return;
+	}
+	vcpu->exits[US_EXIT_MSR]++;
 	/* Of the intercepted MSRs only EFER exists for the guest. */
 	if ((u32)gpr[GPR_RCX] != MSR_EFER) {
 		inject_gp(vcpu);
@@ -216,8 +224,10 @@ static void exit_io(struct cpu *cpu, struct vcpu *vcpu,
 		vcpu->exits[US_EXIT_IO]++;
 		inject_gp(vcpu);
 	} else if (doorbell) {
+		struct call call = call_from_registers(vcpu, exit->io.next_rip);
+
 		vcpu->exits[US_EXIT_DOORBELL]++;
-		hypercall(cpu, vcpu, exit->io.next_rip);
+		hypercall(cpu, vcpu, &call);
 	} else {
 		vcpu->exits[US_EXIT_IO]++;
 		exit_port(vcpu, exit);
@@ -275,33 +285,36 @@ static void __attribute__((noreturn)) reset_machine(void)
 	}
 }
 
+static void exit_hypercall(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct call call = call_from_registers(vcpu, decode_skip(vcpu, 3));
+
+	vcpu->exits[US_EXIT_DOORBELL]++;
+	if (call.cpl)
+		inject_ud(vcpu);
+	else
+		hypercall(cpu, vcpu, &call);
+}
+
 void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 {
-	struct guest_system system;
-
 	switch (exit->kind) {
 	case VMEXIT_CPUID:
 		vcpu->exits[US_EXIT_CPUID]++;
 		exit_cpuid(vcpu);
 		return;
 	case VMEXIT_RDMSR:
+		exit_rdmsr(cpu, vcpu);
+		return;
 	case VMEXIT_WRMSR:
 		vcpu->exits[US_EXIT_MSR]++;
-		if (exit->kind == VMEXIT_RDMSR)
-			exit_rdmsr(vcpu);
-		else
-			exit_wrmsr(vcpu);
+		exit_wrmsr(vcpu);
 		return;
 	case VMEXIT_IO:
 		exit_io(cpu, vcpu, exit);
 		return;
 	case VMEXIT_HYPERCALL:
-		vcpu->exits[US_EXIT_DOORBELL]++;
-		hv.ops->get_system(vcpu, &system);
-		if (system.cpl)
-			inject_ud(vcpu);
-		else
-			hypercall(cpu, vcpu, decode_skip(vcpu, 3));
+		exit_hypercall(cpu, vcpu);
 		return;
 	case VMEXIT_NMI:
 		vcpu->exits[US_EXIT_NMI]++;

@@ -209,7 +209,8 @@ static bool map_lazily(u64 gpa)
 {
 	u64 *table = guest_root;
 
-	if (gpa >> hv.phys_bits)
+	/* Four levels reach no further; beyond, indices would repeat. */
+	if (gpa >> hv.phys_bits || gpa >> 48)
 		return false;
 	for (u32 level = 4; level > 2; level--) {
 		u64 entry = table[gpa >> level_shift(level) & 511];

@@ -47,9 +47,11 @@ static u64 verb_wait(u32 result, u64 backoff_ms)
 		request->finished_tsc = rdtsc();
 		request->status = result;
 	}
-	if (control.event == US_EV_REQUEST && backoff_ms)
+	if (control.event == US_EV_REQUEST && backoff_ms) {
+		request->used_tsc = control.used_tsc;
 		control.backoff_until = rdtsc() + tsc_from_ms(
 			backoff_ms > 1000 ? 1000 : backoff_ms);
+	}
 	control.state = nested || (request->open && backoff_ms) ?
 		CONTROL_BACKOFF : CONTROL_IDLE;
 	return US_OK;

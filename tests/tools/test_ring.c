@@ -57,6 +57,11 @@ int doorbell_permit(void)
 	return machine.permit;
 }
 
+bool doorbell_is_sliced(void)
+{
+	return false;
+}
+
 u64 doorbell_ring(const struct us_request *request, u64 ticket)
 {
 	struct us_request *writable = (struct us_request *)request;
