@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -150,8 +151,11 @@ static u64 ring_until(struct ring_request *request, struct us_request *raw)
 		}
 		if (now_ms() >= deadline)
 			return rax == US_E_BUSY ? rax : US_E_TIMEOUT;
-		sleep_us(pause);
-		if (pause < SLEEP_MAX_US && !doorbell_is_sliced())
+		if (doorbell_is_sliced())
+			sched_yield();
+		else
+			sleep_us(pause);
+		if (pause < SLEEP_MAX_US)
 			pause *= 2;
 	}
 }
