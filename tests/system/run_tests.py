@@ -26,13 +26,14 @@ import server_checks
 LOGS = files.out("logs")
 
 
-def start_server(kernel, scratch, name, smp, loader="underseal.efi"):
+def start_server(kernel, scratch, name, smp, loader="underseal.efi",
+                 accel=None):
     def start():
         esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
                                   kernel, loader=loader)
         server = Server(esp, kernel.data_image(),
                         log=os.path.join(LOGS, f"{name}.log"),
-                        settings=machine.Settings(smp=smp))
+                        settings=machine.Settings(smp=smp, accel=accel))
         server.kernel = kernel
         try:
             server.wait_ready()
@@ -65,6 +66,8 @@ def jobs(report, kernel, scratch, only):
     for smp in (4, 2, 1):
         suite(f"smp{smp}", server_checks.CHECKS, smp)
     suite("agent", agent_checks.CHECKS, 2)
+    suite("threads", server_checks.THREADED_CHECKS, 4,
+          accel="tcg,thread=multi")
     for number, how in enumerate(control_checks.FAULT):
         suite(f"control-{number + 1}", control_checks.checks(how), 2,
               loader="underseal-test.efi")
