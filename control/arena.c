@@ -115,6 +115,16 @@ static enum us_error mapping_failed(u64 detail0, u64 detail1)
 	return control_fail(US_E_ARENA_MAPPING, detail0, detail1, NULL);
 }
 
+/* Sealed text and the arena: what the guest cannot write must not be written for it
+ * because its page tables say that its page tables are there. */
+static bool not_for_tables(const struct kernel *kernel, u64 gpa)
+{
+	const struct host_info *host = host_info();
+
+	return spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) ||
+	       kernel_text_overlaps(kernel, gpa, PAGE_SIZE);
+}
+
 enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
 {
 	u64 table_gva = kernel_symbol(kernel, US_FACT_LEVEL2_KERNEL_PGT);
@@ -122,6 +132,7 @@ enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
 	struct page_mapping found;
 
 	if (guest_translate(&kernel->space, table_gva, &found) ||
+	    not_for_tables(kernel, found.gpa) ||
 	    host_read(found.gpa, table, sizeof(table)))
 		return mapping_failed(table_gva, 0);
 	/* Installed patches jump to the slot that they were linked for. */

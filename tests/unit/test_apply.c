@@ -104,6 +104,31 @@ static void mapping_not_reached(void)
 	ASSERT_REFUSED(ARENA_MAPPING, bench_apply(F, 1));
 }
 
+/* The kernel's tables say that level2_kernel_pgt lies in @gpa: in text, in the arena.
+ * Not even for a moment may an entry be written there. */
+static void mapping_over_text(u64 gpa)
+{
+	u64 pages = 0xff000, i;
+	u64 level2 = sim_image_gpa(SIM_LEVEL2_PGT);
+	u64 slot = (sim_image_gva(SIM_LEVEL2_PGT) >> 21) & 511;
+
+	bench_start_sealed();
+	for (i = 0; i < 512; i++)
+		sim_poke64(pages + 8 * i, (SIM_DATA + i * PAGE_SIZE) | 3);
+	sim_poke64(pages + 8 * (SIM_LEVEL2_PGT / PAGE_SIZE % 512), gpa | 3);
+	sim_poke64(level2 + 8 * slot, pages | 3);
+	/* After the payload and the entry: taking the entry back would fail. */
+	sim.fail_write = 3;
+	ASSERT_REFUSED(ARENA_MAPPING, bench_apply(F, 1));
+}
+
+static void mapping_in_text(void)
+{
+	/* After the text's end this page is zero: every entry looks free. */
+	mapping_over_text(sim_image_gpa(ALIGN_DOWN(SIM_TEXT_LEN, PAGE_SIZE)));
+	mapping_over_text(SIM_ARENA + PAGE_SIZE);
+}
+
 static void not_sealed(void)
 {
 	bench_start(0);
@@ -470,6 +495,7 @@ const struct test apply_tests[] = {
 	{ "arena mapping", arena_mapping },
 	{ "no free page table entry", no_free_entry },
 	{ "mapping does not reach the arena", mapping_not_reached },
+	{ "mapping in sealed text", mapping_in_text },
 	{ "not sealed", not_sealed },
 	{ "signatures", signatures },
 	{ "no trusted keys", no_trusted_keys },
