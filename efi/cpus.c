@@ -21,8 +21,12 @@ static enum us_error add_cpu(struct cpus *cpus, UINTN number)
 	if (EFI_ERROR(status))
 		return fail(US_E_FIRMWARE, "MP services: processor %lu: %s.",
 			    (u64)number, status_text(status));
+	/* An operating system could start it all the same, outside the hypervisor. */
 	if (!(info.status & MP_CPU_IS_ENABLED))
-		return US_E_OK;
+		return fail(US_E_FIRMWARE, "MP services: processor %lu "
+			    "(APIC id %u) is switched off and cannot be "
+			    "brought under the hypervisor.", (u64)number,
+			    (u32)info.id);
 	if (info.status & MP_CPU_IS_BSP)
 		index = 0;
 	else if (cpus->count < US_MAX_VCPUS)
