@@ -67,7 +67,7 @@ struct cpu {
 	struct vcpu *guest;
 	u64 host_vmcb_pa;	/* AMD: for VMLOAD of host FS, GS, TR */
 	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
-	volatile u32 held;	/* sits in stop_hold() */
+	volatile u32 held;	/* by which stop (stop.c), 0: none */
 	volatile u32 online;	/* in the hypervisor */
 	u8 guest_fpu[512] __attribute__((aligned(16)));
 };

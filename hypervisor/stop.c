@@ -7,14 +7,25 @@
 
 #define NOBODY	(~0u)
 
+/*
+ * Who has stopped the others: a number of this stop, and the CPU in the low byte. A
+ * CPU is held by one stop, so that one which is just leaving a stop that timed out
+ * is not taken for held by the next.
+ */
 static struct lock owner_lock;
 static volatile u32 owner = NOBODY;
+static u32 stop_number;
 static u32 depth;
 static volatile u64 started_tsc;
 
+static bool is_owner(u32 who, const struct cpu *cpu)
+{
+	return who != NOBODY && (who & 0xff) == cpu->index;
+}
+
 bool stop_owned(void)
 {
-	return owner == this_cpu()->index;
+	return is_owner(owner, this_cpu());
 }
 
 static void stop_if_panicking(void)
@@ -23,12 +34,12 @@ static void stop_if_panicking(void)
 		asm volatile("cli; hlt");
 }
 
-static void hold(struct cpu *cpu)
+static void hold(struct cpu *cpu, u32 by)
 {
 	u64 limit = started_tsc + tsc_from_ms(STOP_LIMIT_MS);
 
-	__atomic_store_n(&cpu->held, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) != NOBODY) {
+	__atomic_store_n(&cpu->held, by, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) == by) {
 		cpu_pause();
 		stop_if_panicking();
 		if (rdtsc() > limit) {
@@ -42,19 +53,24 @@ static void hold(struct cpu *cpu)
 void stop_poll(void)
 {
 	struct cpu *cpu = this_cpu();
-	u32 by = __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
+	u32 by;
 
 	stop_if_panicking();
-	if (by != NOBODY && by != cpu->index)
-		hold(cpu);
+	for (;;) {
+		by = __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
+		if (by == NOBODY || is_owner(by, cpu))
+			return;
+		hold(cpu, by);
+	}
 }
 
-static u32 count_held(void)
+static u32 count_held(u32 by)
 {
 	u32 count = 0;
 
 	for (u32 i = 0; i < hv.boot.cpus; i++)
-		count += __atomic_load_n(&hv.cpu[i].held, __ATOMIC_ACQUIRE);
+		count += __atomic_load_n(&hv.cpu[i].held,
+					 __ATOMIC_ACQUIRE) == by;
 	return count;
 }
 
@@ -69,8 +85,10 @@ static u32 count_others(void)
 
 static void release(void)
 {
+	u32 mine = owner;
+
 	__atomic_store_n(&owner, NOBODY, __ATOMIC_RELEASE);
-	while (count_held())
+	while (count_held(mine))
 		cpu_pause();
 	lock_drop(&owner_lock);
 }
@@ -79,8 +97,9 @@ bool stop_begin(void)
 {
 	struct cpu *cpu = this_cpu();
 	u64 limit;
+	u32 mine;
 
-	if (owner == cpu->index) {
+	if (is_owner(owner, cpu)) {
 		depth++;
 		return true;
 	}
@@ -90,12 +109,15 @@ bool stop_begin(void)
 	}
 	started_tsc = rdtsc();
 	depth = 1;
-	__atomic_store_n(&owner, cpu->index, __ATOMIC_SEQ_CST);
+	/* 1 to 0x7fffff: neither 0, which is not held, nor NOBODY. */
+	stop_number = stop_number % 0x7fffff + 1;
+	mine = stop_number << 8 | cpu->index;
+	__atomic_store_n(&owner, mine, __ATOMIC_SEQ_CST);
 	for (u32 i = 0; i < hv.boot.cpus; i++)
 		if (i != cpu->index && hv.cpu[i].online)
 			apic_kick(&hv.cpu[i]);
 	limit = started_tsc + tsc_from_ms(STOP_COME_MS);
-	while (count_held() < count_others()) {
+	while (count_held(mine) < count_others()) {
 		cpu_pause();
 		if (rdtsc() > limit) {
 			release();
