@@ -103,7 +103,8 @@ enum us_error guest_translate(const struct guest_system *system, u64 gva,
 	enum us_error error;
 
 	if (!(system->cr0 & CR0_PG)) {
-		*mapping = (struct guest_mapping) { gva & 0xffffffff, true };
+		*mapping = (struct guest_mapping) {
+			gva & 0xffffffff, true, true };
 		return US_OK;
 	}
 	if (!(system->efer & EFER_LMA))
@@ -111,7 +112,8 @@ enum us_error guest_translate(const struct guest_system *system, u64 gva,
 	error = page_walk(&walker, gva, &page);
 	if (error)
 		return error;
-	*mapping = (struct guest_mapping) { page.gpa, page.flags & PTE_WRITE };
+	*mapping = (struct guest_mapping) {
+		page.gpa, page.flags & PTE_WRITE, page.flags & PTE_USER };
 	return US_OK;
 }
 

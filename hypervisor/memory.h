@@ -49,7 +49,7 @@ enum us_error guest_write(u64 gpa, const void *src, u64 len);
  * what the mapping allows. GUEST_ADDRESS when it is not mapped. */
 struct guest_mapping {
 	u64 gpa;
-	bool writable;
+	bool writable, user;
 };
 enum us_error guest_translate(const struct guest_system *system, u64 gva,
 			      struct guest_mapping *mapping);

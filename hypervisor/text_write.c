@@ -52,7 +52,9 @@ static enum verdict judge_pieces(struct cpu *cpu, const struct vcpu *vcpu,
 	verdict = judge(cpu, vcpu, gpa, store->gva, store->bytes, first);
 	if (verdict != ALLOWED || first == store->len)
 		return verdict;
-	if (guest_translate(system, next_gva, &mapping))
+	/* The processor has looked at the first page's permissions only. */
+	if (guest_translate(system, next_gva, &mapping) || !mapping.writable ||
+	    (system->cpl == 3 && !mapping.user))
 		return REFUSED;
 	return judge(cpu, vcpu, mapping.gpa, next_gva, store->bytes + first,
 		     store->len - first);
