@@ -39,6 +39,7 @@
 
 #define MSR_TSC			0x00000010u
 #define MSR_APIC_BASE		0x0000001bu
+#define MSR_TSC_ADJUST		0x0000003bu
 #define MSR_PAT			0x00000277u
 #define MSR_X2APIC_BASE		0x00000800u
 #define MSR_EFER		0xc0000080u
@@ -54,6 +55,8 @@
 /* Exception vectors. */
 #define VECTOR_DB	1
 #define VECTOR_NMI	2
+#define VECTOR_BP	3
+#define VECTOR_OF	4
 #define VECTOR_UD	6
 #define VECTOR_DF	8
 #define VECTOR_GP	13

@@ -74,6 +74,7 @@ static const u32 machine_map[] = {
 	0xc001001d,	/* TOP_MEM2 */
 	0xc0010058,	/* MMIO configuration base */
 	0xc0010111, 0xc0010112, 0xc0010113, /* SMM base, address, mask */
+	0xc0010116,	/* SMM_CTL: opens SMM memory */
 };
 
 static bool svm_msr_is_machine_map(u32 msr)
@@ -87,7 +88,8 @@ static bool svm_msr_is_machine_map(u32 msr)
 static void svm_init(void)
 {
 	static const u32 hidden[] = {
-		MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_SVM_KEY
+		MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_SVM_KEY,
+		MSR_TSC_RATIO, MSR_TSC_ADJUST, /* the host keeps time by the TSC */
 	};
 
 	memset(all_msrs, 0xff, sizeof(all_msrs));
@@ -112,13 +114,11 @@ static void svm_init(void)
 
 static void svm_cpu_enable(struct cpu *cpu)
 {
-	u64 vm_cr = rdmsr(MSR_VM_CR);
-
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, virt_to_phys(host_save[cpu->index]));
-	/* A pending INIT becomes #SX, which can be taken and dropped: 15.30.1. */
-	if (!(vm_cr & VM_CR_LOCK))
-		wrmsr(MSR_VM_CR, vm_cr | VM_CR_R_INIT);
+	/* A pending INIT becomes #SX, which can be taken and dropped: 15.30.1. The
+	 * lock that firmware may have set is on SVMDIS and itself only. */
+	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
 	cpu->host_vmcb_pa = virt_to_phys(&host_vmcb[cpu->index]);
 }
 
@@ -367,6 +367,17 @@ static void decode_exit(const struct vmcb *vmcb, struct vmexit *exit)
 	}
 }
 
+/* INT n, INT3, INTO: RIP is still at the instruction, which runs again by itself.
+ * The latter two are told as exceptions. */
+static bool is_software_event(u32 event)
+{
+	u32 type = event & EVENT_TYPE_MASK, vector = event & 0xff;
+
+	return type == EVENT_TYPE_INTN ||
+		(type == EVENT_TYPE_EXC &&
+		 (vector == VECTOR_BP || vector == VECTOR_OF));
+}
+
 static void svm_run(struct cpu *cpu, struct vcpu *vcpu, bool masked,
 		    struct vmexit *exit)
 {
@@ -390,9 +401,8 @@ static void svm_run(struct cpu *cpu, struct vcpu *vcpu, bool masked,
 	 * upper half of the field may be stale, so it is read as two halves. */
 	vmcb->event = (u32)vmcb->exit_int_info;
 	vmcb->event_error = (u32)(vmcb->exit_int_info >> 32);
-	if (!(vmcb->event & EVENT_VALID) ||
-	    (vmcb->event & EVENT_TYPE_MASK) == EVENT_TYPE_INTN)
-		vmcb->event = 0;	/* INT n runs again by itself */
+	if (!(vmcb->event & EVENT_VALID) || is_software_event(vmcb->event))
+		vmcb->event = 0;
 	decode_exit(vmcb, exit);
 }
 
@@ -435,6 +445,8 @@ static void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
+	/* In real mode no exception has an error code. */
+	has_error = has_error && (vmcb->cr0 & CR0_PE);
 	vmcb->event = EVENT_VALID | EVENT_TYPE_EXC | vector |
 		(has_error ? EVENT_HAS_ERROR : 0);
 	vmcb->event_error = error;

@@ -8,8 +8,8 @@
 #define MSR_VM_CR	0xc0010114u
 #define MSR_VM_HSAVE_PA	0xc0010117u
 #define MSR_SVM_KEY	0xc0010118u
+#define MSR_TSC_RATIO	0xc0000104u
 #define VM_CR_R_INIT	(1u << 1)
-#define VM_CR_LOCK	(1u << 3)
 #define VM_CR_SVMDIS	(1u << 4)
 
 /* CPUID Fn8000_000A EDX */
