@@ -16,8 +16,11 @@
 #define CPUID_80000001_ECX_SVM	(1u << 2)
 #define CPUID_80000001_ECX_SKINIT (1u << 12)
 
-#define EFER_GUEST_BITS	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | \
-			 1u << 13 | 1u << 14 | 1u << 15)
+#define CPUID_7_EBX_TSC_ADJUST	(1u << 1)
+#define CPUID_80000001_ECX_TCE	(1u << 17)
+#define CPUID_80000001_EDX_FFXSR (1u << 25)
+#define CPUID_80000008_EBX_INVLPGB (1u << 3 | 1u << 21)
+#define CPUID_80000021_EAX_AUTOIBRS (1u << 8)
 
 #define MAX_HIDDEN_REPORTS 16
 
@@ -40,7 +43,8 @@ static void own_leaf(u32 leaf, struct cpuid_regs *r)
 }
 
 /* CPUID runs under the host's CR4; two bits mirror the guest's. */
-static void mend_leaf(const struct vcpu *vcpu, u32 leaf, struct cpuid_regs *r)
+static void mend_leaf(const struct vcpu *vcpu, u32 leaf, u32 subleaf,
+		      struct cpuid_regs *r)
 {
 	struct guest_system system;
 
@@ -56,12 +60,18 @@ static void mend_leaf(const struct vcpu *vcpu, u32 leaf, struct cpuid_regs *r)
 			r->ecx &= ~CPUID_1_ECX_X2APIC;
 		break;
 	case 7:
+		if (subleaf)
+			break;
+		r->ebx &= ~CPUID_7_EBX_TSC_ADJUST;	/* its MSR is hidden */
 		r->ecx &= ~CPUID_7_ECX_OSPKE;
 		if (system.cr4 & CR4_PKE)
 			r->ecx |= CPUID_7_ECX_OSPKE;
 		break;
 	case 0x80000001:
 		r->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_SKINIT);
+		break;
+	case 0x80000008:	/* not enabled in the VMCB, where it is #UD */
+		r->ebx &= ~CPUID_80000008_EBX_INVLPGB;
 		break;
 	case 0x8000000a:	/* SVM features */
 	case 0x8000001f:	/* memory encryption: its bit is not in our SLAT */
@@ -80,7 +90,7 @@ static void exit_cpuid(struct vcpu *vcpu)
 		own_leaf(leaf, &r);
 	} else {
 		r = cpuid(leaf, subleaf);
-		mend_leaf(vcpu, leaf, &r);
+		mend_leaf(vcpu, leaf, subleaf, &r);
 	}
 	gpr[GPR_RAX] = r.eax;
 	gpr[GPR_RBX] = r.ebx;
@@ -113,17 +123,35 @@ static void exit_rdmsr(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->regs.rip = decode_skip(vcpu, 2);
 }
 
+/* What the processor knows, and no more: an entry with another bit set would fail,
+ * and a mitigation that is refused (automatic IBRS) would silently be missing. */
+static u64 efer_guest_bits(void)
+{
+	struct cpuid_regs extended = cpuid(0x80000001, 0);
+	u64 bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+
+	if (extended.edx & CPUID_80000001_EDX_FFXSR)
+		bits |= EFER_FFXSR;
+	if (extended.ecx & CPUID_80000001_ECX_TCE)
+		bits |= EFER_TCE;
+	if (cpuid(0x80000000, 0).eax >= 0x80000021 &&
+	    (cpuid(0x80000021, 0).eax & CPUID_80000021_EAX_AUTOIBRS))
+		bits |= EFER_AUTOIBRS;
+	return bits;
+}
+
 static bool write_efer(struct vcpu *vcpu, u64 value)
 {
 	struct guest_system system;
 
 	hv.ops->get_system(vcpu, &system);
-	if ((value & ~(u64)EFER_GUEST_BITS) ||
+	if ((value & ~efer_guest_bits()) ||
 	    ((system.cr0 & CR0_PG) && ((value ^ system.efer) & EFER_LME)))
 		return false;
 	/* LMA is the processor's to set. */
 	value = (value & ~(u64)EFER_LMA) | (system.efer & EFER_LMA);
 	hv.ops->set_efer(vcpu, value);
+	vcpu->flush = 1;	/* what is cached was checked with the old NXE */
 	return true;
 }
 

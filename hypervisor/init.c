@@ -138,7 +138,8 @@ void launch_enter(u32 index)
 
 	write_cr4(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+	/* With FFXSR our FXSAVE would leave the guest's XMM registers where they are. */
+	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & ~(u64)EFER_FFXSR) | EFER_NXE);
 	write_cr3(host_paging_root());
 	descriptors_load(cpu);
 	hv.ops->cpu_ready(cpu);

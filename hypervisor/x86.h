@@ -33,6 +33,9 @@
 #define EFER_LME	(1u << 8)
 #define EFER_LMA	(1u << 10)
 #define EFER_SVME	(1u << 12)
+#define EFER_FFXSR	(1u << 14)
+#define EFER_TCE	(1u << 15)
+#define EFER_AUTOIBRS	(1u << 21)
 
 #define DR7_RESET	0x400u
 #define DR6_RESET	0xffff0ff0u
