@@ -189,3 +189,9 @@ def needed(check):
     """Marks a check that later ones build on: it is never left out."""
     check.needed = True
     return check
+
+
+def several_cpus(check):
+    """Marks a check that makes no sense on a machine with one CPU."""
+    check.several_cpus = True
+    return check

@@ -5,7 +5,7 @@ import os
 import re
 import time
 
-from harness import Skip, expect, expect_equal, needed
+from harness import expect, expect_equal, needed, several_cpus
 
 SVM_BIT = 1 << 2            # CPUID 8000_0001 ECX
 LOAD_SECONDS = int(float(os.environ.get("LOAD_MINUTES") or "0.33") * 60)
@@ -379,11 +379,10 @@ def patched_and_traced(server):
     expect_text(server, server.sealed_text, "after revert")
 
 
+@several_cpus
 def cpu_hotplug(server):
     """CPUs go offline and online again, still protected"""
     cpus = server.settings.smp
-    if cpus == 1:
-        raise Skip("one CPU")
     address = server.symbol("version_proc_show") + 20
     for _ in range(3):
         for cpu in range(1, cpus):
@@ -400,10 +399,9 @@ def cpu_hotplug(server):
     expect_text(server, server.sealed_text, "after hotplug")
 
 
+@several_cpus
 def patch_without_a_cpu(server):
     """patching works while a CPU is offline"""
-    if server.settings.smp == 1:
-        raise Skip("one CPU")
     online = "/sys/devices/system/cpu/cpu1/online"
     server.run(f"echo 0 > {online}")
     error, answer = server.tool("apply /data/later.upatch")
