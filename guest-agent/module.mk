@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What carries requests to the control domain (tools/ uses it too), and the agent.
+## make install-agent  put the agent into a server's file system (DESTDIR=)
 CFLAGS_host += -Iguest-agent
 
 CARRIER := guest-agent/fail.c guest-agent/file.c guest-agent/ring.c \
@@ -12,4 +13,21 @@ $(OUT)/underseal-agent: $(call objects,host,$(AGENT))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) -static $^ -o $@
 
+INITRAMFS_TOOLS := $(DESTDIR)/etc/initramfs-tools
+
+# README.md says what is left to do then.
+install-agent: $(OUT)/underseal-agent $(OUT)/underseal-guest
+	$(Q)install -D -s -m 755 -t $(DESTDIR)/usr/sbin $^
+	$(Q)install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 \
+		guest-agent/underseal-agent.8
+	$(Q)install -D -m 644 -t $(DESTDIR)/etc/systemd/system \
+		guest-agent/underseal-agent.service
+	$(Q)install -D -m 755 guest-agent/initramfs/hook \
+		$(INITRAMFS_TOOLS)/hooks/underseal
+	$(Q)install -D -m 755 guest-agent/initramfs/init-premount \
+		$(INITRAMFS_TOOLS)/scripts/init-premount/underseal
+	$(Q)install -d -m 755 $(DESTDIR)/etc/underseal
+	$(Q)install -d -m 700 $(DESTDIR)/var/lib/underseal/patches
+
 ALL += $(OUT)/underseal-agent
+PHONY += install-agent

@@ -9,6 +9,7 @@ include $(wildcard tests/*/module.mk)
 ## make unit       the tests that need no emulator, in under a minute (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
 ## make bench      measure boot time, exits, stops, memory and code size
+## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
 GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring)
 
@@ -104,10 +105,12 @@ do-test: all $(GUEST_READY)
 	$(Q)python3 tests/system/run_tests.py $(KREL)
 do-bench: all $(GUEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
-.PHONY: do-run do-demo do-test do-bench
+do-debian-server: all $(GUEST_READY)
+	$(Q)python3 tests/system/debian_server.py $(KREL)
+.PHONY: do-run do-demo do-test do-bench do-debian-server
 endif
 
-run demo bench:
+run demo bench debian-server:
 	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
 		$(MAKE) --no-print-directory KREL=$$release do-$@
 
@@ -120,4 +123,4 @@ test:
 		$(MAKE) --no-print-directory KREL=$$release do-test
 test: SHELL := /bin/bash
 
-PHONY += run demo test bench
+PHONY += run demo test bench debian-server

@@ -143,8 +143,8 @@ def powers_off(server):
     except subprocess.TimeoutExpired:
         raise AssertionError("the machine is still on") from None
     text = server.console(start)
-    expect("Power down" in text, text[-600:])
-    for trouble in ("Failed unmounting", "Timed out", "SIGKILL"):
+    expect_order(text, r"All filesystems unmounted", r"reboot: Power down")
+    for trouble in ("Failed unmounting", "Timed out"):
         expect(trouble not in text, f"{trouble}:\n{text[-1500:]}")
 
 
