@@ -140,8 +140,13 @@ static void set_trap(bool on)
 	 * was done at boot, so that slat_protect cannot fail here. */
 	if (trapped == on)
 		return;
-	if (!stop_begin())
-		panic("a CPU did not come to the stop for the APIC trap");
+	if (!stop_begin()) {
+		/* Not worth more: without the trap, INIT is intercepted; with it,
+		 * the next CPU to start tries again. */
+		log_write(US_LOG_WARNING, this_cpu()->index,
+			  "a CPU did not come to the stop for the APIC trap");
+		return;
+	}
 	if (trapped != on) {
 		trapped = on;
 		hv.ops->trap_x2apic_icr(on);

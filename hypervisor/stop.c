@@ -93,6 +93,16 @@ static void release(void)
 	lock_drop(&owner_lock);
 }
 
+/* An NMI that is lost (a guest can change its APIC's id) must not be waited for for
+ * ever: the next stop sends another. One that is only late goes to the guest. */
+static void forget_kicks(u32 by)
+{
+	for (u32 i = 0; i < hv.boot.cpus; i++)
+		if (i != this_cpu()->index &&
+		    __atomic_load_n(&hv.cpu[i].held, __ATOMIC_ACQUIRE) != by)
+			__atomic_store_n(&hv.cpu[i].kicked, 0, __ATOMIC_RELEASE);
+}
+
 bool stop_begin(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -120,6 +130,7 @@ bool stop_begin(void)
 	while (count_held(mine) < count_others()) {
 		cpu_pause();
 		if (rdtsc() > limit) {
+			forget_kicks(mine);
 			release();
 			return false;
 		}
