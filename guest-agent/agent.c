@@ -25,12 +25,14 @@ struct options {
 	bool once;
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, look_now;
 
-static void stop(int signal)
+static void on_signal(int signal)
 {
-	(void)signal;
-	stopping = 1;
+	if (signal == SIGHUP)
+		look_now = 1;
+	else
+		stopping = 1;
 }
 
 static const struct argp_option option_table[] = {
@@ -262,9 +264,10 @@ static void watch(const struct options *options)
 		reported = error;
 		nanosleep(&pause, NULL);
 		waited += options->interval;
-		if (waited < RETRY_SECONDS || stopping)
+		if (stopping || (waited < RETRY_SECONDS && !look_now))
 			continue;
 		waited = 0;
+		look_now = 0;
 		/* Each bundle's failure is reported where it arises. */
 		install_stored(options);
 	}
@@ -292,7 +295,7 @@ int main(int argc, char **argv)
 		.baselines = "/etc/underseal",
 		.patches = "/var/lib/underseal/patches", .interval = 5,
 	};
-	const struct sigaction action = { .sa_handler = stop };
+	const struct sigaction action = { .sa_handler = on_signal };
 	enum us_error error;
 
 	argp_program_version = "underseal-agent " US_VERSION_STRING;
@@ -301,6 +304,7 @@ int main(int argc, char **argv)
 		return 2;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
 	error = start(&options);
 	/* Without an Underseal below there is nothing to wait for. */
 	if (options.once || error == US_E_NO_HYPERVISOR ||

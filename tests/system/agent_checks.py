@@ -20,8 +20,8 @@ def once(server):
 
 def store(server, bundle, name):
     """Store a bundle under another name: order must not come from names."""
-    server.run(f"cp /data/{bundle}.upatch {STORE}/{name}.upatch && "
-               f"cp /data/{bundle}.upatch.minisig {STORE}/{name}.upatch.minisig")
+    for end in ("upatch", "upatch.minisig"):
+        server.run(f"cp /data/{bundle}.{end} {STORE}/{name}.{end}")
 
 
 def expect_listed(server, names, text):
@@ -125,7 +125,7 @@ def reported(server, pattern, start=0):
 
 
 def watches(server):
-    """in the background it reports the log with priorities, until SIGTERM"""
+    """it reports the log with priorities, looks on SIGHUP, ends on SIGTERM"""
     server.run(f"( JOURNAL_STREAM=1 {AGENT} --interval=1; "
                "echo $? > /tmp/ended ) > /tmp/report 2>&1 &")
     reported(server, rf"^<3>{STORE}/b\.upatch: BUNDLE_TRUNCATED")
@@ -134,6 +134,8 @@ def watches(server):
     expect_equal(server.attack_fields("text_alias", address)["changed"], 0,
                  "changed")
     reported(server, r"^<4>\[\d+\] write refused: ", seen)
+    server.run(f"echo > {STORE}/new.upatch; killall -HUP underseal-agent")
+    reported(server, rf"^<3>{STORE}/new\.upatch: BUNDLE_TRUNCATED", seen)
     server.run("killall -TERM underseal-agent; sleep 0.5")
     expect_equal(server.run("cat /tmp/ended"), "0", "exit status")
     lines = server.run("cat /tmp/report").splitlines()

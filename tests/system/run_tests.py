@@ -4,7 +4,7 @@
 
 Usage: run_tests.py RELEASE [NAME]
 
-NAME picks one suite (smp1, smp2, smp4, agent, loader, control-hangs, ...) or all
+NAME picks one suite (smp1, smp2, smp4, guest-agent, loader, control-1, ...) or all
 checks with these words in their title. Settings: JOBS (machines at a time),
 LOAD_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL. The last line counts the unit
 tests too, when `make test` has just run them (build/out/unit.log).
@@ -67,7 +67,7 @@ def jobs(report, kernel, scratch, only):
         suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
                             or not getattr(check, "several_cpus", False)],
               smp)
-    suite("agent", agent_checks.CHECKS, 2)
+    suite("guest-agent", agent_checks.CHECKS, 2)
     suite("threads", server_checks.THREADED_CHECKS, 4,
           accel="tcg,thread=multi")
     for number, how in enumerate(control_checks.FAULT):
