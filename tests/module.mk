@@ -22,7 +22,7 @@ $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
 	$(Q)build/run/make-initramfs $@ $(filter-out $<,$^)
 
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk
-	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent"
+	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent no_timer_check"
 
 # A key that no image trusts.
 $(GUEST)/stranger.key:
