@@ -7,7 +7,7 @@
 #define MAX_TASKS	(64u << 10)	/* steps through the lists, in all */
 #define MAX_STACK	(64u << 10)
 #define MAX_CPU_IDS	512u
-#define MAX_TIME_NS	500000000ull	/* the guest stands still meanwhile */
+#define MAX_TIME_NS	1000000000ull	/* the guest stands still meanwhile */
 #define STEPS_PER_LOOK	64u	/* at the clock */
 
 /* What one vCPU was doing. */
@@ -98,6 +98,7 @@ static enum us_error in_use(struct search *search, u64 address, u64 task,
 
 	user->address = address;
 	user->name = name;
+	user->found = false;
 	memset(user->comm, 0, sizeof(user->comm));
 	if (task) {
 		guest_read(space, task + fact(search, US_FACT_TASK_PID), &pid,
@@ -133,8 +134,12 @@ static enum us_error check_word(struct search *search, u64 word, u64 task)
 	if (word <= search->low || word >= search->high)
 		return US_OK;
 	for (i = 0; i < search->count; i++)
-		if (word > search->ranges[i].start && word < search->ranges[i].end)
-			return in_use(search, word, task, search->ranges[i].name);
+		if (word > search->ranges[i].start &&
+		    word < search->ranges[i].end) {
+			in_use(search, word, task, search->ranges[i].name);
+			search->user->found = true;
+			return US_E_FUNCTION_IN_USE;
+		}
 	return US_OK;
 }
 

@@ -23,6 +23,7 @@ struct code_user {
 	u64 pid;		/* of the task, 0 for a vCPU or an idle task */
 	const char *name;	/* of the range, or what could not be read */
 	char comm[16];		/* of the task */
+	bool found;		/* in a range; false: the check was not finished */
 };
 
 /* Forget the idle tasks seen so far. */

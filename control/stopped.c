@@ -63,7 +63,7 @@ static enum us_error attempt(struct stopped_work *work, struct code_user *user)
 enum us_error stopped_run(struct stopped_work *work, u64 deadline_ms)
 {
 	u64 end, backoff = BACKOFF_FIRST_MS;
-	struct code_user user;
+	struct code_user user, who = { 0 };
 	enum us_error error;
 
 	end = host_time_ns() + (deadline_ms ? deadline_ms : DEADLINE_DEFAULT_MS) *
@@ -73,12 +73,15 @@ enum us_error stopped_run(struct stopped_work *work, u64 deadline_ms)
 		error = attempt(work, &user);
 		if (error != US_E_FUNCTION_IN_USE)
 			return error;
+		/* A name is worth more than a check that came too late. */
+		if (user.found || !who.found)
+			who = user;
 		if (host_time_ns() + backoff * NS_PER_MS > end)
 			break;
 		host_backoff(backoff);
 		if (backoff < BACKOFF_MAX_MS)
 			backoff *= 2;
 	}
-	log_user(&user);
-	return control_fail(error, user.address, user.pid, user.name);
+	log_user(&who);
+	return control_fail(error, who.address, who.pid, who.name);
 }

@@ -69,6 +69,7 @@ static void iopm_set(u16 port)
  * C001_xxxx". A guest that moved them could make the hypervisor's memory its own. */
 static const u32 machine_map[] = {
 	0xc0010010,	/* SYSCFG */
+	0xc0010020,	/* microcode update: works below all of this */
 	0xc0010016, 0xc0010017, 0xc0010018, 0xc0010019, /* IORR base, mask */
 	0xc001001a,	/* TOP_MEM */
 	0xc001001d,	/* TOP_MEM2 */
@@ -249,10 +250,11 @@ static void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector)
 	struct vmcb_segment *data[] = {
 		&vmcb->ds, &vmcb->es, &vmcb->ss, &vmcb->fs, &vmcb->gs
 	};
-	u64 slat_root = vmcb->n_cr3;
+	u64 slat_root = vmcb->n_cr3, tsc_offset = vmcb->tsc_offset;
 
 	memset(vmcb, 0, sizeof(*vmcb));
 	set_guest_controls(vmcb, slat_root);
+	vmcb->tsc_offset = tsc_offset;
 	set_segment(&vmcb->cs, vector << 8, SEG_CODE16, 0xffff, (u64)vector << 12);
 	for (u32 i = 0; i < ARRAY_SIZE(data); i++)
 		set_segment(data[i], 0, SEG_DATA, 0xffff, 0);
