@@ -26,7 +26,7 @@ PATCHES = ("version", "pause", "cmdline", "busy", "later")
 
 def boot_once(kernel, esp):
     """(kernel start to user space in s, power-on to user space in TSC ticks)"""
-    with Server(esp, kernel.data_image(),
+    with Server(esp, kernel,
                 log=files.out("logs/bench-boot.log")) as server:
         facts = server.wait_ready()
         return float(facts["uptime"]), int(facts["tsc"])
@@ -99,7 +99,7 @@ def patch_times(server):
 
 def running(kernel, scratch):
     esp = files.underseal_esp(os.path.join(scratch, "esp.img"), kernel)
-    with Server(esp, kernel.data_image(),
+    with Server(esp, kernel,
                 log=files.out("logs/bench.log")) as server:
         server.wait_ready()
         report = server.tool_ok("seal /data/baseline.ubase")

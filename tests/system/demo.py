@@ -53,7 +53,7 @@ class Demo:
             unmodified Debian kernel as its guest. This takes a while.""")
         esp = files.underseal_esp(os.path.join(scratch, "esp.img"),
                                   self.kernel)
-        self.server = Server(esp, self.kernel.data_image(), log=LOG,
+        self.server = Server(esp, self.kernel, log=LOG,
                              settings=machine.Settings())
         facts = self.server.wait_ready()
         status = self.server.tool_ok("status")

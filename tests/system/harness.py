@@ -41,7 +41,10 @@ class Server(machine.Machine):
     attack_loaded = False
     slide = None
     text_physical = None
-    kernel = None
+
+    def __init__(self, esp, kernel, **options):
+        self.kernel = kernel
+        super().__init__(esp, kernel.data_image(), **options)
 
     def attack(self, command, *numbers, timeout=60):
         """Let the hostile kernel module run one command; its answer."""

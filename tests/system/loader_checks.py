@@ -27,10 +27,9 @@ class Case:
     def boot(self, name, make_esp=files.underseal_esp, settings=None, **esp):
         path = os.path.join(self.scratch, f"{name}.img")
         make_esp(path, self.kernel, **esp)
-        self.server = Server(path, self.kernel.data_image(),
+        self.server = Server(path, self.kernel,
                              log=os.path.join(self.logs, f"loader-{name}.log"),
                              settings=settings or machine.Settings(smp=1))
-        self.server.kernel = self.kernel
         return self.server
 
     def close(self):

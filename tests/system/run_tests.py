@@ -12,8 +12,10 @@ tests too, when `make test` has just run them (build/out/unit.log).
 import concurrent.futures
 import os
 import re
+import subprocess
 import sys
 import tempfile
+import time
 
 from harness import Report, Server, run_check, run_suite, title
 import agent_checks
@@ -31,10 +33,9 @@ def start_server(kernel, scratch, name, smp, loader="underseal.efi",
     def start():
         esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
                                   kernel, loader=loader)
-        server = Server(esp, kernel.data_image(),
+        server = Server(esp, kernel,
                         log=os.path.join(LOGS, f"{name}.log"),
                         settings=machine.Settings(smp=smp, accel=accel))
-        server.kernel = kernel
         try:
             server.wait_ready()
         except machine.MachineError as error:
@@ -52,6 +53,19 @@ def loader_check(report, kernel, scratch, check):
         run_check(report, "loader", check, case)
     finally:
         case.close()
+
+
+def demo_check(report, kernel):
+    """The demonstration, which judges itself."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, os.path.join(os.path.dirname(__file__), "demo.py"),
+         kernel.release], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False)
+    verdict = "FAIL" if done.returncode else "PASS"
+    report.add(verdict, "demo", "the demonstration goes as its text says",
+               done.stdout[-1000:] if done.returncode else "",
+               time.monotonic() - start)
 
 
 def jobs(report, kernel, scratch, only):
@@ -73,6 +87,8 @@ def jobs(report, kernel, scratch, only):
     for number, how in enumerate(control_checks.FAULT):
         suite(f"control-{number + 1}", control_checks.checks(how), 2,
               loader="underseal-test.efi")
+    if only in (None, "demo"):
+        work.append(lambda: demo_check(report, kernel))
     for check in loader_checks.CHECKS:
         if not only or only == "loader" or only in title(check):
             work.append(lambda check=check: loader_check(

@@ -311,6 +311,22 @@ def hidden_memory(server):
     expect_equal(server.tool_ok("status")["control"], "ok", "control domain")
 
 
+def sleep_states(server):
+    """only power-off passes of the sleep states, which would end protection"""
+    ports = server.run("grep PM1a_CNT /proc/ioports").split("-")
+    control = int(ports[0], 16)
+    modes = server.run("cat /sys/power/mem_sleep").split()
+    expect_equal(modes, ["[s2idle]"], "what the kernel knows of")
+    # S3 and S4 of this machine: SLP_EN is bit 13, SLP_TYP bits 12-10.
+    for kind in (1, 2):
+        word = 1 << 13 | kind << 10
+        server.run(f"us-probe out 2 {control} {word}")
+        server.run(f"us-probe out 1 {control + 1} {word >> 8}")
+    log = str(server.tool_ok("log"))
+    expect_equal(log.count("sleep refused"), 4, "refusals in the log")
+    expect_equal(server.tool_ok("status")["control"], "ok", "control domain")
+
+
 def random_calls(server):
     """random hypercalls from ring 0 and ring 3 harm nobody"""
     fields = server.attack_fields("random_calls", CALL_SECONDS,
@@ -504,7 +520,8 @@ CHECKS = [
     boots, svm_is_hidden, callers, raw_requests, wrong_baselines,
     altered_kernel, seals, wrong_bundles, applies, old_generation,
     wrong_reverts, reverts, function_in_use, text_attacks, arena_attack,
-    hidden_memory, ftrace, jump_labels, patched_and_traced, cpu_hotplug,
+    hidden_memory, sleep_states, ftrace, jump_labels, patched_and_traced,
+    cpu_hotplug,
     interrupts, random_calls, load, patch_under_load, patch_without_a_cpu,
     clean_log, nmi, reboots, agent,
 ]
