@@ -42,6 +42,7 @@ struct us_hv_header {
 
 #define US_BOOT_VERSION	1u
 #define US_BOOT_MAX_RAM	128u
+#define US_SLEEP_NONE	0xffu	/* sleep_off: not known, nothing passes */
 
 struct us_ram_range {
 	u64 base, len;		/* page aligned; RAM that the guest may use */
@@ -63,7 +64,9 @@ struct us_boot_info {
 	u64 tsc_khz;
 	u64 highest_ram;	/* first address above all RAM */
 	u16 serial_port;	/* I/O base of a 16550, 0: none */
-	u16 reserved[3];
+	u16 sleep_port[2];	/* of the bytes with SLP_EN (bit 5) and SLP_TYP
+				 * (bits 4-2), ACPI PM1 control; 0: none */
+	u8 sleep_off[2];	/* the SLP_TYP that means power off, per port */
 	u32 ram_ranges;
 	u32 reserved2;
 	struct us_ram_range ram[US_BOOT_MAX_RAM]; /* sorted, disjoint, and

@@ -6,6 +6,7 @@
 #include "mapping.h"
 #include "memory.h"
 #include "print.h"
+#include "sleep.h"
 
 /* efi/blobs.S */
 extern const u8 hypervisor_blob[], hypervisor_blob_end[];
@@ -90,6 +91,7 @@ static void describe_machine(struct us_boot_info *info,
 		info->apic_ids[i] = cpus->apic_id[i];
 	info->tsc_khz = machine->tsc_khz;
 	info->serial_port = serial_port();
+	sleep_describe(info);
 }
 
 static enum us_error init_hypervisor(const struct us_hv_header *header)

@@ -216,8 +216,28 @@ static void port_out(u16 port, u8 size, u32 value)
 }
 
 #define CMOS_INDEX	0x70
+#define SLEEP_ENABLE	0x20
+#define SLEEP_TYPE(byte) ((byte) >> 2 & 7)
 
-/* Ports 0x70 and 0x71, passed on; apic.h says what they are watched for. */
+/* Does this write send the machine to sleep? It would wake up without the
+ * hypervisor and with its memory; only power-off may pass. */
+static bool is_sleep(const struct vmexit *exit, u32 value)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(hv.boot.sleep_port); i++) {
+		u32 at = hv.boot.sleep_port[i] - exit->io.port;
+		u8 byte;
+
+		if (!hv.boot.sleep_port[i] || at >= exit->io.size)
+			continue;
+		byte = (u8)(value >> at * 8);
+		if ((byte & SLEEP_ENABLE) &&
+		    SLEEP_TYPE(byte) != hv.boot.sleep_off[i])
+			return true;
+	}
+	return false;
+}
+
+/* CMOS, passed on (apic.h says what it is watched for), and sleep control. */
 static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
 {
 	static u8 cmos_index;
@@ -228,6 +248,10 @@ static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
 		u64 value = port_in(exit->io.port, exit->io.size);
 
 		*rax = exit->io.size == 4 ? value : (*rax & ~mask) | value;
+	} else if (is_sleep(exit, (u32)*rax)) {
+		log_write(US_LOG_WARNING, vcpu->index,
+			  "sleep refused: %lx to port %x", *rax & mask,
+			  exit->io.port);
 	} else {
 		port_out(exit->io.port, exit->io.size, (u32)*rax);
 		if (exit->io.port == CMOS_INDEX) {

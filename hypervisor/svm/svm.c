@@ -110,6 +110,9 @@ static void svm_init(void)
 	iopm_set(0x71);
 	for (u16 i = 0; i < 4; i++)
 		iopm_set(US_DOORBELL_PORT + i);
+	for (u32 i = 0; i < ARRAY_SIZE(hv.boot.sleep_port); i++)
+		if (hv.boot.sleep_port[i])
+			iopm_set(hv.boot.sleep_port[i]);
 	have_nrips = cpuid(0x8000000a, 0).edx & SVM_FEATURE_NRIPS;
 }
 

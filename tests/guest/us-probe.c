@@ -8,6 +8,7 @@
  *	us-probe vmmcall		VMMCALL at CPL 3
  *	us-probe doorbell		OUT to the doorbell without ioperm(2)
  *	us-probe ppid			getppid(2), by the raw call
+ *	us-probe out SIZE PORT VALUE	OUT of 1 or 2 bytes, after iopl(2)
  *	us-probe pause			sleeps in pause(2); "1" on each SIGUSR1
  */
 #include <cpuid.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,6 +57,22 @@ static void do_doorbell(void)
 	asm volatile("out %%eax, %%dx"
 		     : "+a"(rax) : "b"(0ul), "c"(1ul), "d"(US_DOORBELL_PORT)
 		     : "memory");
+}
+
+static int do_out(char **number)
+{
+	unsigned long size = strtoul(number[0], NULL, 0);
+	unsigned short port = (unsigned short)strtoul(number[1], NULL, 0);
+	unsigned long value = strtoul(number[2], NULL, 0);
+
+	if (iopl(3))
+		return 1;
+	if (size == 2)
+		outw((unsigned short)value, port);
+	else
+		outb((unsigned char)value, port);
+	puts("done");
+	return 0;
 }
 
 static int print_probe(void (*instruction)(void))
@@ -105,10 +123,13 @@ int main(int argc, char **argv)
 		return print_probe(do_vmmcall);
 	if (!strcmp(what, "doorbell"))
 		return print_probe(do_doorbell);
+	if (!strcmp(what, "out") && argc > 4)
+		return do_out(argv + 2);
 	if (!strcmp(what, "ppid"))
 		return printf("%ld\n", syscall(SYS_getppid)) < 0;
 	if (!strcmp(what, "pause"))
 		sleep_in_pause();
-	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|ppid|pause\n", stderr);
+	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|ppid|pause|"
+	      "out SIZE PORT VALUE\n", stderr);
 	return 2;
 }
