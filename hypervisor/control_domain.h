@@ -87,7 +87,8 @@ void control_check_overdue(u64 limit_ms);
 /* verbs.c: carry out one verb of the control domain. */
 void control_verb(struct cpu *cpu);
 
-#define REQUEST_BUDGET_MS	60000
-#define SHORT_BUDGET_MS		2000
+/* Generous, because time that the host of a virtual machine takes away counts too. */
+#define REQUEST_BUDGET_MS	30000
+#define SHORT_BUDGET_MS		5000
 
 #endif

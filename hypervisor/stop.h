@@ -25,7 +25,7 @@ void stop_poll(void);
 
 /* How long the present stop may last; past it a held CPU calls the owner's control
  * domain to account (control_domain.h). */
-#define STOP_LIMIT_MS	2000
+#define STOP_LIMIT_MS	5000
 #define STOP_COME_MS	2000
 
 #endif
