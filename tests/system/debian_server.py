@@ -162,10 +162,10 @@ def start(kernel, scratch):
     esp = files.underseal_esp(os.path.join(scratch, "esp.img"), kernel,
                               conf=files.config(args=ARGS),
                               more={"initrd.img": initrd})
-    server = DebianServer(esp, log=LOG, extra=[
+    server = DebianServer(esp, kernel, log=LOG, extra=[
         "-drive", f"if=none,id=root,format=raw,file={disk}",
         "-device", "virtio-blk-pci,drive=root"])
-    server.kernel, server.esp = kernel, esp
+    server.esp = esp
     try:
         server.wait_ready(BOOT_TIMEOUT)
     except machine.MachineError as error:
