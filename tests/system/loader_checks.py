@@ -119,6 +119,13 @@ def too_many_cpus(case):
     refused(case, "nine-cpus", "TOO_MANY_CPUS", smp=9)
 
 
+def little_memory(case):
+    """less free memory than Underseal needs"""
+    # The next image is loaded first, so it has to be a small one.
+    refused(case, "little-memory", "LOADER_MEMORY", mem="48M",
+            conf="next = /EFI/BOOT/BOOTX64.EFI\n")
+
+
 def damaged_image(case):
     """an image inside underseal.efi is damaged"""
     with open(files.out("underseal.efi"), "rb") as file:
@@ -160,8 +167,28 @@ def grub(case):
     server.tool_ok("seal /data/baseline.ubase")
 
 
+def hypervisor_fault(case):
+    """a fault in the hypervisor dumps its state on serial and stops the machine"""
+    server = case.boot("hypervisor-fault", loader="underseal-test.efi",
+                       settings=machine.Settings(smp=2))
+    server.wait_ready()
+    server.send("us-ring call eax=0x55534654")
+    server.wait_console("the machine is stopped", 60)
+    text = server.console()
+    # The test image executes UD2, exception 6.
+    for word in ("PANIC: exception 6,", "rip", "cr3", "r15", "stack:",
+                 "guest vCPU"):
+        expect(word in text, f"{word!r} is not in the dump")
+    try:
+        server.run("echo alive", timeout=10)
+    except machine.MachineError:
+        return
+    raise AssertionError("the guest runs on")
+
+
 CHECKS = [
     no_svm_halt, no_svm_boot, no_npt, svm_disabled, missing_next, bad_next,
     no_config, config_syntax_halt, config_syntax_boot, too_many_cpus,
-    damaged_image, eight_cpus, large_memory, grub,
+    little_memory, damaged_image, eight_cpus, large_memory, grub,
+    hypervisor_fault,
 ]
