@@ -97,8 +97,6 @@ u64 tsc_from_ms(u64 ms);
 /* print.c: prints to the serial port, for boot failures and panics. Understands
  * %s %c %d %u %x %lx %lu %p with zero padding and width. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-u32 format_text(char *out, u32 size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /* log.c: the ring in memory that status commands read. */
 void log_write(enum us_log_level level, u32 vcpu, const char *format, ...)

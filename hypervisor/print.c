@@ -71,17 +71,6 @@ u32 format_text_va(char *out, u32 size, const char *format, va_list args)
 	return sink.len;
 }
 
-u32 format_text(char *out, u32 size, const char *format, ...)
-{
-	va_list args;
-	u32 len;
-
-	va_start(args, format);
-	len = format_text_va(out, size, format, args);
-	va_end(args);
-	return len;
-}
-
 /* 16550: transmitter empty is bit 5 of the line status register. */
 static void serial_put(char c)
 {

@@ -23,11 +23,6 @@ static bool is_owner(u32 who, const struct cpu *cpu)
 	return who != NOBODY && (who & 0xff) == cpu->index;
 }
 
-bool stop_owned(void)
-{
-	return is_owner(owner, this_cpu());
-}
-
 static void stop_if_panicking(void)
 {
 	while (panicking())

@@ -17,9 +17,6 @@ bool stop_begin(void);
 /* Let them go; returns when all have gone. */
 void stop_end(void);
 
-/* Is there a stop by this CPU? */
-bool stop_owned(void);
-
 /* If another CPU has asked for a stop, be held until it ends. */
 void stop_poll(void);
 

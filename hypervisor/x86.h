@@ -182,14 +182,4 @@ static inline u64 read_dr7(void)
 	return value;
 }
 
-static inline void invlpg(u64 va)
-{
-	asm volatile("invlpg (%0)" :: "r"(va) : "memory");
-}
-
-static inline u64 atomic_read(const volatile u64 *p)
-{
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-}
-
 #endif
