@@ -114,6 +114,9 @@ enum us_seal_state {
 	US_SEALED = 1,
 };
 
+/* A host that answers for a failed domain says how it failed. The domain itself is OK
+ * whenever it answers; when it has failed on our hypervisor, every call returns
+ * US_E_CONTROL_UNAVAILABLE and the serial line says why. */
 enum us_control_state {
 	US_CONTROL_OK = 0,
 	US_CONTROL_HUNG = 1,	/* ran out of its time */

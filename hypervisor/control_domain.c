@@ -48,8 +48,7 @@ static u64 *new_own_table(u64 *entry)
 	return table;
 }
 
-/* Tables are allocated in a fixed order, so a table's host address is found by
- * walking the same indices over host pointers. */
+/* Its tables as the host sees them; they hold addresses of the domain's own space. */
 struct own_tables {
 	u64 *pdpt, *pd, *pt[8];
 };
@@ -120,55 +119,56 @@ static void fill_mailbox(u64 keys_gpa)
 	};
 }
 
-enum us_error control_init(void)
+/* Where its parts lie, with a page unmapped on either side of the stack. */
+struct layout {
+	u64 mailbox, keys;
+	u64 pages;		/* in all */
+};
+
+/* Whatever pages are left beside the reserve become the heap. */
+static enum us_error lay_out(const struct us_control_header *h,
+			     struct layout *at)
 {
-	const struct us_control_header *h =
-		own_phys_to_virt(hv.boot.control_image);
-	u64 keys_len = ALIGN_UP(hv.boot.keys_len, PAGE_SIZE);
-	u64 image_end, mailbox, keys, heap_pages, fixed_pages;
-	struct own_tables tables = { 0 };
-	u8 *memory;
+	u64 fixed, heap;
 
-	if (!header_ok(h, hv.boot.control_image_len))
-		return US_E_BAD_IMAGE;
-	image_end = ALIGN_UP(h->mem_end, PAGE_SIZE);
 	control.rodata_end = h->rodata_end;
-	control.image_end = image_end;
-	control.stack_start = image_end + PAGE_SIZE;	/* guard pages */
+	control.image_end = ALIGN_UP(h->mem_end, PAGE_SIZE);
+	control.stack_start = control.image_end + PAGE_SIZE;
 	control.stack_end = control.stack_start + US_CONTROL_STACK;
-	mailbox = control.stack_end + PAGE_SIZE;
-	keys = mailbox + PAGE_SIZE;
-	control.heap_start = keys + keys_len;
-	fixed_pages = (control.heap_start - US_CONTROL_BASE) / PAGE_SIZE;
-	if (pages_free() < fixed_pages + TABLE_RESERVE)
+	at->mailbox = control.stack_end + PAGE_SIZE;
+	at->keys = at->mailbox + PAGE_SIZE;
+	control.heap_start = at->keys + ALIGN_UP(hv.boot.keys_len, PAGE_SIZE);
+	fixed = (control.heap_start - US_CONTROL_BASE) / PAGE_SIZE;
+	if (pages_free() < fixed + TABLE_RESERVE)
 		return US_E_NO_MEMORY;
-	heap_pages = pages_free() - fixed_pages - TABLE_RESERVE;
-	if (heap_pages > MAX_HEAP / PAGE_SIZE)
-		heap_pages = MAX_HEAP / PAGE_SIZE;
-	control.heap_end = control.heap_start + heap_pages * PAGE_SIZE;
-	control.bytes = control.heap_end - US_CONTROL_BASE;
+	heap = pages_free() - fixed - TABLE_RESERVE;
+	if (heap > MAX_HEAP / PAGE_SIZE)
+		heap = MAX_HEAP / PAGE_SIZE;
+	control.heap_end = control.heap_start + heap * PAGE_SIZE;
+	at->pages = fixed + heap;
+	control.bytes = at->pages * PAGE_SIZE;
+	return US_OK;
+}
 
-	memory = pages_alloc(fixed_pages + heap_pages);
+static bool map_all(const struct us_control_header *h, const struct layout *at)
+{
+	struct own_tables tables = { 0 };
+
 	slat_root = slat_new_root();
 	table_next = control.heap_end;
-	if (!memory || !slat_root || !make_own_tables(&tables, control.heap_end))
-		return US_E_NO_MEMORY;
-	control.offset = virt_to_phys(memory) - US_CONTROL_BASE;
-	memcpy(memory, h, hv.boot.control_image_len);
-	memcpy(memory + (keys - US_CONTROL_BASE),
-	       own_phys_to_virt(hv.boot.keys), hv.boot.keys_len);
-	control.mailbox = (void *)(memory + (mailbox - US_CONTROL_BASE));
-	fill_mailbox(keys);
+	return slat_root && make_own_tables(&tables, control.heap_end) &&
+		map_own(&tables, US_CONTROL_BASE, h->text_end, USE_TEXT) &&
+		map_own(&tables, h->text_end, h->rodata_end, USE_RODATA) &&
+		map_own(&tables, h->rodata_end, control.image_end, USE_DATA) &&
+		map_own(&tables, control.stack_start, control.stack_end,
+			USE_DATA) &&
+		map_own(&tables, at->mailbox, at->keys, USE_DATA) &&
+		map_own(&tables, at->keys, control.heap_start, USE_RODATA) &&
+		map_own(&tables, control.heap_start, control.heap_end, USE_DATA);
+}
 
-	if (!map_own(&tables, US_CONTROL_BASE, h->text_end, USE_TEXT) ||
-	    !map_own(&tables, h->text_end, h->rodata_end, USE_RODATA) ||
-	    !map_own(&tables, h->rodata_end, image_end, USE_DATA) ||
-	    !map_own(&tables, control.stack_start, control.stack_end, USE_DATA) ||
-	    !map_own(&tables, mailbox, keys, USE_DATA) ||
-	    !map_own(&tables, keys, control.heap_start, USE_RODATA) ||
-	    !map_own(&tables, control.heap_start, control.heap_end, USE_DATA))
-		return US_E_NO_MEMORY;
-
+static void start_state(const struct us_control_header *h, u64 mailbox)
+{
 	control.vcpu.is_control = true;
 	control.vcpu.index = MAX_CPUS;
 	control.vcpu.regs.gpr[GPR_RDI] = mailbox;
@@ -178,6 +178,33 @@ enum us_error control_init(void)
 	/* x87 and SSE as after reset, with exceptions masked. */
 	*(u16 *)control_fpu = 0x37f;
 	*(u32 *)(control_fpu + 24) = 0x1f80;
+}
+
+enum us_error control_init(void)
+{
+	const struct us_control_header *h =
+		own_phys_to_virt(hv.boot.control_image);
+	enum us_error error;
+	struct layout at;
+	u8 *memory;
+
+	if (!header_ok(h, hv.boot.control_image_len))
+		return US_E_BAD_IMAGE;
+	error = lay_out(h, &at);
+	if (error)
+		return error;
+	memory = pages_alloc(at.pages);
+	if (!memory)
+		return US_E_NO_MEMORY;
+	control.offset = virt_to_phys(memory) - US_CONTROL_BASE;
+	memcpy(memory, h, hv.boot.control_image_len);
+	memcpy((void *)(at.keys + control.offset),
+	       own_phys_to_virt(hv.boot.keys), hv.boot.keys_len);
+	control.mailbox = (void *)(at.mailbox + control.offset);
+	fill_mailbox(at.keys);
+	if (!map_all(h, &at))
+		return US_E_NO_MEMORY;
+	start_state(h, at.mailbox);
 	return US_OK;
 }
 
@@ -216,7 +243,6 @@ static void die(enum us_control_state why, const struct vmexit *exit)
 	const struct guest_regs *regs = &control.vcpu.regs;
 
 	control.state = CONTROL_DEAD;
-	control.why_dead = why;
 	if (control.stopped) {
 		control.stopped = false;
 		stop_end();

@@ -35,7 +35,6 @@ struct control_request {
 struct control {
 	struct vcpu vcpu;
 	volatile enum control_state state;
-	enum us_control_state why_dead;
 	struct us_mailbox *mailbox;
 	struct control_request request;
 	enum us_event event;	/* what it works on */
