@@ -48,7 +48,9 @@
 #define US_BASELINE_MAX_TEXT	(24u << 20)	/* the one TEXT range */
 #define US_BASELINE_MAX_IMAGE	(64u << 20)	/* end of any range */
 #define US_BLOCK_MAX		(320u << 10)	/* whole block, bytes */
+#define US_BASELINE_MAX_BLOCKS	(US_BASELINE_MAX_IMAGE / US_BLOCK_BYTES)
 #define US_SITE_MAX_LEN		1024u
+#define US_SITE_MAX_VALUES	4096u	/* of one site */
 
 /*
  * Facts about the build that the control domain needs to find its way. Those
@@ -236,8 +238,8 @@ static_assert(sizeof(struct us_site) == 16, "site");
 /*
  * A value: u8 relocs, then @relocs pairs { u8 position; u8 type } (position of the
  * field in the site, below 256 and the field inside the site; enum
- * us_text_reloc_type), then the site's len bytes as linked. Values of a site follow
- * each other.
+ * us_text_reloc_type; sorted, disjoint), then the site's len bytes as linked. Values
+ * of a site follow each other; sites may share them. A masked site has first 0.
  */
 
 /* Where a block lies in the file. */
@@ -291,10 +293,22 @@ u64 us_baseline_head_len(const struct us_baseline_header *header);
  * After success ranges, runtime sites and entries are sorted, disjoint, of known
  * kinds and in bounds, policy values are known, block refs are contiguous and fill
  * the file to its end.
- * BASELINE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _SITES or OK.
+ * BASELINE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _POLICY, _SITES or OK.
  */
 enum us_error us_baseline_parse_head(const void *data, u64 len, u64 file_len,
 				     struct us_baseline_head *head);
+
+/* The parts of that check that other formats share. Runtime sites of a text of
+ * @text_len bytes: sorted, disjoint, inside it, each as its kind wants it. Entries:
+ * sorted, none twice. BASELINE_FIELD, _SITES or OK. */
+enum us_error us_baseline_check_runtime(const struct us_runtime_site *sites,
+					u32 count, u64 text_len);
+enum us_error us_baseline_check_entries(const struct us_entry *entries, u32 count);
+
+/* The range of which block @index is a piece, and the block's image offset and
+ * length. NULL past the last block. @header is of a checked head. */
+const struct us_range *us_baseline_block_range(const struct us_baseline_header *header,
+					       u32 index, u64 *offset, u64 *len);
 
 struct us_block {
 	const struct us_block_header *header;
@@ -306,9 +320,15 @@ struct us_block {
 };
 
 /* Check block @index in @data (8-byte aligned, private, @len bytes as in its ref),
- * values included. BASELINE_TRUNCATED, _FIELD, _SITES or OK. */
+ * values included. BASELINE_TRUNCATED, _FIELD, _SITES, _VALUES or OK. */
 enum us_error us_baseline_parse_block(const struct us_baseline_head *head,
 				      u32 index, const void *data, u64 len,
+				      struct us_block *block);
+
+/* The same for the @piece bytes at @offset of @range, of a format that has blocks
+ * but another head. */
+enum us_error us_baseline_parse_piece(const struct us_range *range, u64 offset,
+				      u64 piece, const void *data, u64 len,
 				      struct us_block *block);
 
 /* Turn @block's bytes into what memory should hold outside sites at KASLR slide
