@@ -120,10 +120,10 @@ enum us_verb {
 	 * anything else refuses it) and returns when
 	 * the next event is in the mailbox. With @backoff_ms not 0 the current
 	 * event (a request) does not end: the caller gets US_E_AGAIN, and the
-	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE
-	 * earlier; that write is answered by the next HV_WAIT, whose @result is
-	 * the write's and whose @backoff_ms goes on with the request's wait.
-	 * Never fails.
+	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE or
+	 * US_EV_TICK earlier; that one is answered by the next HV_WAIT, whose
+	 * @result is its result and whose @backoff_ms goes on with the request's
+	 * wait. Never fails.
 	 */
 	US_HV_WAIT = 1,
 	/*
