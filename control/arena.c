@@ -122,7 +122,7 @@ static bool not_for_tables(const struct kernel *kernel, u64 gpa)
 	const struct host_info *host = host_info();
 
 	return spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) ||
-	       kernel_text_overlaps(kernel, gpa, PAGE_SIZE);
+	       kernel_overlaps(kernel, gpa, PAGE_SIZE);
 }
 
 enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)

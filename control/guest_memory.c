@@ -98,7 +98,7 @@ static bool writable_for_guests(u64 gpa, u64 len)
 
 	if (spans_overlap(gpa, len, host->arena_gpa, host->arena_len))
 		return false;
-	return !control.sealed || !kernel_text_overlaps(&control.kernel, gpa, len);
+	return !control.sealed || !kernel_overlaps(&control.kernel, gpa, len);
 }
 
 static enum us_error check_part(u64 gpa, void *data, u64 len)
