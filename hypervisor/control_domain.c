@@ -324,6 +324,8 @@ bool control_run(struct cpu *cpu, bool masked)
 	u64 start = rdtsc();
 	bool waits = true;
 
+	if (control.state != CONTROL_RUNNABLE)
+		return true;
 	save_fpu(cpu->guest_fpu);
 	restore_fpu(control_fpu);
 	while (control.state == CONTROL_RUNNABLE) {

@@ -300,7 +300,8 @@ static void hidden_access(struct vcpu *vcpu, const struct vmexit *exit)
 			  exit->slat.gpa, vcpu->regs.rip);
 	if (!exit->slat.table_walk && !exit->slat.fetch &&
 	    !decode_store(vcpu, &system, &store))
-		inject_write_fault(vcpu, store.gva, true, system.cpl == 3);
+		inject_access_fault(vcpu, store.gva, PF_WRITE, true,
+				    system.cpl == 3);
 	else
 		inject_gp(vcpu);
 }
@@ -323,7 +324,10 @@ static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
 		hidden_access(vcpu, exit);
 	} else {
 		vcpu->exits[US_EXIT_TEXT_WRITE]++;
-		text_write(cpu, vcpu, exit);
+		if (exit->slat.fetch)
+			sealed_fetch(vcpu, exit);
+		else
+			text_write(cpu, vcpu, exit);
 	}
 }
 

@@ -26,17 +26,17 @@ void inject_ud(struct vcpu *vcpu)
 	hv.ops->inject(vcpu, VECTOR_UD, false, 0, 0);
 }
 
-void inject_write_fault(struct vcpu *vcpu, u64 gva, bool mapped_writable,
-			bool user)
+void inject_access_fault(struct vcpu *vcpu, u64 gva, u32 access, bool mapped,
+			 bool user)
 {
-	u32 error = PF_PRESENT | PF_WRITE;
+	u32 error = PF_PRESENT | access;
 
 	if (user)
 		error |= PF_USER;
-	/* Where the guest's own page tables allow the write, Linux would take an
+	/* Where the guest's own page tables allow the access, Linux would take an
 	 * ordinary fault for a stale translation and try again for ever
 	 * (spurious_kernel_fault); a reserved-bit fault it takes seriously. */
-	if (mapped_writable)
+	if (mapped)
 		error |= PF_RESERVED;
 	hv.ops->inject(vcpu, VECTOR_PF, true, error, gva);
 }

@@ -35,7 +35,8 @@ static void *buffer(u64 addr, u64 len, bool written)
 static u64 verb_wait(u32 result, u64 backoff_ms)
 {
 	struct control_request *request = &control.request;
-	bool nested = control.event == US_EV_TEXT_WRITE && request->open;
+	bool nested = request->open && (control.event == US_EV_TEXT_WRITE ||
+					control.event == US_EV_TICK);
 
 	if (control.event == US_EV_TEXT_WRITE)
 		control.text_status = result;
@@ -71,18 +72,24 @@ static u64 verb_copy(u64 gpa, u64 addr, u64 len, bool to_guest)
 
 static u64 verb_protect(u64 gpa, u64 len, u64 prot)
 {
+	static const enum slat_access access[] = {
+		[US_PROT_OPEN] = SLAT_OPEN, [US_PROT_SEALED] = SLAT_SEALED,
+		[US_PROT_READ_ONLY] = SLAT_READ_ONLY,
+	};
 	enum us_error error;
 
-	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot > US_PROT_SEALED)
+	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot >= ARRAY_SIZE(access))
 		return US_E_BAD_REQUEST;
 	/* The arena stays as it is, and what is no RAM has no permissions. */
 	if (!guest_range_ok(gpa, len) ||
 	    spans_overlap(gpa, len, hv.arena, hv.boot.arena_len))
 		return US_E_GUEST_ADDRESS;
+	/* Who does not know yet that it may do more tries again: slat.h. */
+	if (prot == US_PROT_OPEN)
+		return slat_protect(gpa, len, SLAT_OPEN);
 	if (!stop_begin())
 		return US_E_STOP_FAILED;
-	error = slat_protect(gpa, len, prot == US_PROT_SEALED ? SLAT_SEALED :
-			     SLAT_OPEN);
+	error = slat_protect(gpa, len, access[prot]);
 	vcpu_flush_all();
 	stop_end();
 	return error;

@@ -72,6 +72,7 @@
 #define PF_WRITE	(1u << 1)
 #define PF_USER		(1u << 2)
 #define PF_RESERVED	(1u << 3)
+#define PF_FETCH	(1u << 4)
 
 /* Order of general registers as the instruction encoding numbers them. */
 enum gpr {
