@@ -25,13 +25,12 @@ void guest_forget_tables(void)
 		tables.gpa[i] = NO_TABLE;
 }
 
-static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+enum us_error guest_read_entry(u64 gpa, u64 *entry)
 {
 	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
 	u32 slot = (page >> PAGE_SHIFT) % TABLE_SLOTS;
 	enum us_error error;
 
-	(void)ctx;
 	if (tables.gpa[slot] != page) {
 		tables.gpa[slot] = NO_TABLE;
 		error = host_read(page, tables.entries[slot], PAGE_SIZE);
@@ -41,6 +40,12 @@ static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
 	}
 	*entry = tables.entries[slot][(gpa - page) / 8];
 	return US_OK;
+}
+
+static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+{
+	(void)ctx;
+	return guest_read_entry(gpa, entry);
 }
 
 enum us_error guest_caller_space(const struct control_caller *who,
