@@ -97,17 +97,15 @@ static bool guests_own(u64 gpa)
 	const struct host_info *host = host_info();
 	const struct audit_span *span;
 	u32 i;
-	u64 k;
 
 	if (spans_overlap(gpa, 8, host->arena_gpa, host->arena_len))
 		return false;
 	for (i = 0; i < audit.spans_used; i++) {
 		span = &audit.spans[i];
-		if (!span->frames && spans_overlap(gpa, 8, span->gpa, span->len))
+		if (span->len && (span->frames ?
+				  frames_overlap(span->frames, gpa, 8) :
+				  spans_overlap(gpa, 8, span->gpa, span->len)))
 			return false;
-		for (k = 0; span->frames && k < span->len / PAGE_SIZE; k++)
-			if (ALIGN_DOWN(gpa, PAGE_SIZE) == span->frames[k])
-				return false;
 	}
 	return true;
 }
@@ -394,9 +392,11 @@ static bool span_ok(u64 gva, u64 len, u64 flags)
 	       !(flags & ~AUDIT_FLAGS);
 }
 
-enum us_error audit_add(u64 gva, u64 len, const u64 *frames, u64 flags,
+enum us_error audit_add(u64 gva, const struct frames *frames, u64 flags,
 			bool (*gone)(u64 gva))
 {
+	const struct frame_run *last = &frames->runs[frames->count - 1];
+	const u64 len = frames->count ? last->offset + last->len : 0;
 	const struct audit_span span = {
 		.gva = gva, .len = len, .frames = frames, .flags = flags,
 		.gone = gone,
@@ -462,14 +462,16 @@ static enum us_error note_run(const struct kernel *kernel, u64 gva, u64 gpa,
 
 static enum us_error note_image(const struct kernel *kernel)
 {
+	const struct frame_run *run;
 	enum us_error error = US_OK;
 	u32 i;
 
 	audit.space = kernel->space;
-	for (i = 0; i < kernel->range_count && !error; i++)
-		error = note_run(kernel, kernel->text_gva +
-					 kernel->ranges[i].offset,
-				 kernel->ranges[i].gpa, kernel->ranges[i].len);
+	for (i = 0; i < kernel->frames.count && !error; i++) {
+		run = &kernel->frames.runs[i];
+		error = note_run(kernel, kernel->text_gva + run->offset, run->gpa,
+				 run->len);
+	}
 	return error;
 }
 
@@ -546,7 +548,7 @@ enum us_error audit_begin(const struct kernel *kernel,
 	if (!error) {
 		audit.active = true;
 		audit.policy = head->header->policy[US_POLICY_MAPPING];
-		audit.flush_gpa = kernel->ranges[0].gpa;
+		audit.flush_gpa = kernel->frames.runs[0].gpa;
 		look_stopped(&look);	/* counts what is pinned */
 	}
 	host_release();

@@ -33,18 +33,17 @@ enum us_error audit_begin(const struct kernel *kernel,
 			  struct us_seal_report *report);
 
 /*
- * More pages to look at: @len bytes of whole pages at @gva, in frames @frames[]
- * (guest-physical, one a page; stays the caller's and in place until removed), with
- * the PTE_WRITE, PTE_USER and PTE_NX that they are mapped with in @flags. @gone is
- * asked, at times while all vCPUs are held, when they are found mapped otherwise:
- * true says that they were given up meanwhile, and nothing is reported; it may call
- * audit_remove() for its own. KERNEL_MAPPING when they are not mapped so now,
+ * More pages to look at: all of @frames (offsets from 0 on, without gaps; stays the
+ * caller's and as it is until removed) from @gva on, mapped with the PTE_WRITE,
+ * PTE_USER and PTE_NX of @flags. @gone is asked, at times while all vCPUs are held,
+ * when they are found mapped otherwise: true says that they were given up meanwhile,
+ * and they are forgotten. KERNEL_MAPPING when they are not mapped so now;
  * MODULE_ROOM.
  */
-enum us_error audit_add(u64 gva, u64 len, const u64 *frames, u64 flags,
+enum us_error audit_add(u64 gva, const struct frames *frames, u64 flags,
 			bool (*gone)(u64 gva));
 
-/* The same for [gpa, gpa + len) in one piece, which is never given up. */
+/* The same for [gpa, gpa + @len) in one piece, which is never given up. */
 enum us_error audit_add_run(u64 gva, u64 len, u64 gpa, u64 flags);
 
 /* No more pages at @gva, as given to one of the above. */

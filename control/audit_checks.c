@@ -138,7 +138,7 @@ static enum us_error check_gates(const struct kernel *kernel,
 	enum us_error error;
 	u32 i;
 
-	error = kernel_text_read(kernel, range->offset, gates, sizeof(gates));
+	error = kernel_read(kernel, range->offset, gates, sizeof(gates));
 	if (error)
 		return control_fail(error, kernel->text_gva + range->offset,
 				    sizeof(gates), NULL);
@@ -173,7 +173,8 @@ static enum us_error check_idtr(const struct kernel *kernel,
 	    guest_translate(&space, state.idtr_base, &found) ||
 	    !IS_ALIGNED(state.idtr_base, PAGE_SIZE) ||
 	    state.idtr_limit >= PAGE_SIZE ||
-	    !kernel_text_offset(kernel, found.gpa, PAGE_SIZE, &offset) ||
+	    !frames_offset(&kernel->frames, found.gpa, PAGE_SIZE, US_RANGE_IDT,
+			   &offset) ||
 	    offset != range->offset)
 		return control_fail(US_E_KERNEL_IDT, US_IDT_VECTORS + index,
 				    state.idtr_base, NULL);

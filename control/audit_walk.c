@@ -26,10 +26,11 @@ static u64 level_span(u32 level)
 
 u64 audit_span_frame(const struct audit_span *span, u64 gva)
 {
-	u64 offset = ALIGN_DOWN(gva, PAGE_SIZE) - span->gva;
+	u64 offset = ALIGN_DOWN(gva, PAGE_SIZE) - span->gva, gpa, len;
 
-	return span->frames ? span->frames[offset / PAGE_SIZE] :
-			      span->gpa + offset;
+	if (!span->frames)
+		return span->gpa + offset;
+	return frames_locate(span->frames, offset, &gpa, &len) ? gpa : ~0ull;
 }
 
 bool audit_entry_alike(u64 a, u64 b)

@@ -3,6 +3,7 @@
 #ifndef UNDERSEAL_AUDIT_WALK_H
 #define UNDERSEAL_AUDIT_WALK_H
 
+#include "frames.h"
 #include "guest_memory.h"
 
 #define AUDIT_FLAGS	(PTE_WRITE | PTE_USER | PTE_NX)
@@ -13,7 +14,7 @@ struct audit_span {
 	u64 gva;
 	u64 len;		/* 0: not in use */
 	u64 gpa;		/* of the first page, when they lie in one piece */
-	const u64 *frames;	/* else of each page */
+	const struct frames *frames; /* else where they are, by offset from gva */
 	u64 flags;		/* AUDIT_FLAGS */
 	bool (*gone)(u64 gva);	/* audit_add(); NULL: never given up */
 };
@@ -33,7 +34,7 @@ struct audit_difference {
 	u32 level;
 };
 
-/* Frame of the page at @gva, inside @span. */
+/* Frame of the page at @gva, inside @span; all ones when it has none. */
 u64 audit_span_frame(const struct audit_span *span, u64 gva);
 
 /* Do two entries mean the same? Accessed and dirty bits do not count. */

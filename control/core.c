@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "audit.h"
 #include "guest_memory.h"
 #include "keys.h"
 #include "patches.h"
@@ -56,6 +57,7 @@ enum us_error control_init(void)
 	memset(&control, 0, sizeof(control));
 	patches_reset();
 	text_map_reset();
+	audit_reset();
 	stack_check_reset();
 	guest_forget_tables();
 	if (keys_init())

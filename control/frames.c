@@ -51,9 +51,7 @@ bool frames_offset(const struct frames *frames, u64 gpa, u64 len, u32 kind,
 	return false;
 }
 
-/* The guest-physical address of @offset and how far it runs on from there; false
- * when it is in no run. */
-static bool locate(const struct frames *frames, u64 offset, u64 *gpa, u64 *len)
+bool frames_locate(const struct frames *frames, u64 offset, u64 *gpa, u64 *len)
 {
 	u32 low = 0, high = frames->count, middle;
 	const struct frame_run *run;
@@ -82,7 +80,7 @@ enum us_error frames_read(const struct frames *frames, u64 offset, void *dst,
 	u8 *at = dst;
 
 	for (; len; offset += part, at += part, len -= part) {
-		if (!locate(frames, offset, &gpa, &part))
+		if (!frames_locate(frames, offset, &gpa, &part))
 			return US_E_GUEST_ADDRESS;
 		part = len < part ? len : part;
 		error = host_read(gpa, at, part);
@@ -100,7 +98,7 @@ enum us_error frames_write(const struct frames *frames, u64 offset,
 	u64 gpa, part;
 
 	for (; len; offset += part, at += part, len -= part) {
-		if (!locate(frames, offset, &gpa, &part))
+		if (!frames_locate(frames, offset, &gpa, &part))
 			return US_E_GUEST_ADDRESS;
 		part = len < part ? len : part;
 		error = host_write(gpa, at, part);

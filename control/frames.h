@@ -34,6 +34,10 @@ bool frames_overlap(const struct frames *frames, u64 gpa, u64 len);
 bool frames_offset(const struct frames *frames, u64 gpa, u64 len, u32 kind,
 		   u64 *offset);
 
+/* The guest-physical address of @offset and how far it runs on from there; false
+ * when it is in no run. */
+bool frames_locate(const struct frames *frames, u64 offset, u64 *gpa, u64 *len);
+
 /* Copy [offset, offset + len) from or to guest memory. The write is not atomic over
  * runs: on an error bytes before the failing run are written. GUEST_ADDRESS when
  * some of it is in no run. */
