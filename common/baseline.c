@@ -329,14 +329,15 @@ const struct us_range *us_baseline_block_range(const struct us_baseline_header *
 	return NULL;
 }
 
-static u64 reloc_size(u8 type)
+/* These take the type alone, or with the base as in a value. */
+static u64 reloc_size(u8 code)
 {
-	return type == US_TEXT_ADD64 ? 8 : 4;
+	return US_RELOC_CODE_TYPE(code) == US_TEXT_ADD64 ? 8 : 4;
 }
 
-static bool reloc_type_ok(u8 type)
+static bool reloc_code_ok(u8 code, u32 bases)
 {
-	return type >= US_TEXT_ADD64 && type <= US_TEXT_SUB32;
+	return US_RELOC_CODE_TYPE(code) && US_RELOC_CODE_BASE(code) < bases;
 }
 
 static enum us_error check_block_header(const struct us_block_header *header,
@@ -416,7 +417,7 @@ static bool in_block(const struct us_block *block, const struct us_range *range,
 }
 
 static enum us_error check_relocs(const struct us_block *block,
-				  const struct us_range *range)
+				  const struct us_range *range, u32 bases)
 {
 	u64 end = 0;
 	u32 i;
@@ -425,7 +426,8 @@ static enum us_error check_relocs(const struct us_block *block,
 		const struct us_text_reloc *reloc = &block->relocs[i];
 		u64 size = reloc_size(reloc->type);
 
-		if (!reloc_type_ok(reloc->type) ||
+		if (reloc->type > US_TEXT_SUB32 ||
+		    !reloc_code_ok(reloc->type, 1) || reloc->base >= bases ||
 		    !all_zero(reloc->reserved, sizeof(reloc->reserved)) ||
 		    reloc->offset < end ||
 		    !in_block(block, range, reloc->offset, size) ||
@@ -437,13 +439,13 @@ static enum us_error check_relocs(const struct us_block *block,
 }
 
 /* A value's fields: inside the site, sorted, disjoint. */
-static bool value_relocs_ok(const u8 *pairs, u32 relocs, u32 len)
+static bool value_relocs_ok(const u8 *pairs, u32 relocs, u32 len, u32 bases)
 {
 	u64 end = 0;
 	u32 i;
 
 	for (i = 0; i < relocs; i++, pairs += 2) {
-		if (!reloc_type_ok(pairs[1]) || pairs[0] < end ||
+		if (!reloc_code_ok(pairs[1], bases) || pairs[0] < end ||
 		    !span_inside(pairs[0], reloc_size(pairs[1]), len))
 			return false;
 		end = pairs[0] + reloc_size(pairs[1]);
@@ -452,7 +454,7 @@ static bool value_relocs_ok(const u8 *pairs, u32 relocs, u32 len)
 }
 
 static enum us_error check_values(const struct us_block *block,
-				  const struct us_site *site)
+				  const struct us_site *site, u32 bases)
 {
 	u64 at = site->first, room = block->header->values_len, size;
 	u32 i;
@@ -465,14 +467,14 @@ static enum us_error check_values(const struct us_block *block,
 		size = 1 + 2 * (u64)block->values[at] + site->len;
 		if (!span_inside(at, size, room) ||
 		    !value_relocs_ok(block->values + at + 1, block->values[at],
-				     site->len))
+				     site->len, bases))
 			return US_E_BASELINE_VALUES;
 	}
 	return US_OK;
 }
 
 static enum us_error check_block_sites(const struct us_block *block,
-				       const struct us_range *range)
+				       const struct us_range *range, u32 bases)
 {
 	enum us_error error;
 	u64 end = 0;
@@ -487,7 +489,7 @@ static enum us_error check_block_sites(const struct us_block *block,
 		if (!site->len || site->offset < end ||
 		    !in_block(block, range, site->offset, site->len))
 			return US_E_BASELINE_SITES;
-		error = check_values(block, site);
+		error = check_values(block, site, bases);
 		if (error)
 			return error;
 		end = (u64)site->offset + site->len;
@@ -516,19 +518,19 @@ static enum us_error check_apart(const struct us_block *block)
 }
 
 static enum us_error check_block(const struct us_block *block,
-				 const struct us_range *range)
+				 const struct us_range *range, u32 bases)
 {
 	enum us_error error;
 
-	error = check_relocs(block, range);
+	error = check_relocs(block, range, bases);
 	if (!error)
-		error = check_block_sites(block, range);
+		error = check_block_sites(block, range, bases);
 	return error ? error : check_apart(block);
 }
 
-enum us_error us_baseline_parse_piece(const struct us_range *range, u64 offset,
-				      u64 piece, const void *data, u64 len,
-				      struct us_block *block)
+enum us_error us_baseline_parse_piece(const struct us_range *range, u32 bases,
+				      u64 offset, u64 piece, const void *data,
+				      u64 len, struct us_block *block)
 {
 	struct us_block found;
 	enum us_error error;
@@ -539,7 +541,7 @@ enum us_error us_baseline_parse_piece(const struct us_range *range, u64 offset,
 	if (!error)
 		error = lay_out_block(data, &found);
 	if (!error)
-		error = check_block(&found, range);
+		error = check_block(&found, range, bases);
 	if (!error)
 		*block = found;
 	return error;
@@ -555,16 +557,20 @@ enum us_error us_baseline_parse_block(const struct us_baseline_head *head,
 	range = us_baseline_block_range(head->header, index, &offset, &piece);
 	if (!range || len < head->blocks[index].len)
 		return US_E_BASELINE_TRUNCATED;
-	return us_baseline_parse_piece(range, offset, piece, data, len, block);
+	return us_baseline_parse_piece(range, 1, offset, piece, data, len, block);
 }
 
-static u64 relocated(u8 type, u64 value, u64 slide)
+static u64 relocated(u8 code, u64 value, const u64 *moves)
 {
-	return type == US_TEXT_SUB32 ? value - slide : value + slide;
+	u32 base = US_RELOC_CODE_BASE(code);
+
+	if (US_RELOC_CODE_TYPE(code) != US_TEXT_SUB32)
+		return value + moves[base];
+	return value - moves[0] + (base ? moves[base] : 0);
 }
 
-void us_baseline_expect(const struct us_block *block, u64 slide, u8 *bytes,
-			u64 *relocs)
+void us_block_expect(const struct us_block *block, const u64 *moves, u8 *bytes,
+		     u64 *relocs)
 {
 	u64 start = block->header->offset, len = block->header->len;
 	u64 at, i;
@@ -573,7 +579,8 @@ void us_baseline_expect(const struct us_block *block, u64 slide, u8 *bytes,
 	memcpy(bytes, block->bytes, len);
 	for (k = 0; k < block->header->relocs; k++) {
 		const struct us_text_reloc *reloc = &block->relocs[k];
-		u64 value = relocated(reloc->type, reloc->value, slide);
+		u64 value = relocated(US_RELOC_CODE(reloc->type, reloc->base),
+				      reloc->value, moves);
 
 		for (i = 0; i < reloc_size(reloc->type); i++) {
 			at = reloc->offset + i - start;
@@ -584,9 +591,15 @@ void us_baseline_expect(const struct us_block *block, u64 slide, u8 *bytes,
 	*relocs += block->header->relocs;
 }
 
+void us_baseline_expect(const struct us_block *block, u64 slide, u8 *bytes,
+			u64 *relocs)
+{
+	us_block_expect(block, &slide, bytes, relocs);
+}
+
 /* Is @found the value whose bytes as linked are @linked? */
 static bool value_is(const u8 *pairs, u32 relocs, const u8 *linked, u32 len,
-		     u64 slide, const u8 *found)
+		     const u64 *moves, const u8 *found)
 {
 	u32 done = 0, i;
 
@@ -596,7 +609,7 @@ static bool value_is(const u8 *pairs, u32 relocs, const u8 *linked, u32 len,
 
 		memcpy(&value, linked + at, size);
 		memcpy(&is, found + at, size);
-		value = relocated(pairs[1], value, slide) ^ is;
+		value = relocated(pairs[1], value, moves) ^ is;
 		if (memcmp(found + done, linked + done, at - done) ||
 		    (size < 8 ? (u32)value : value))
 			return false;
@@ -605,8 +618,8 @@ static bool value_is(const u8 *pairs, u32 relocs, const u8 *linked, u32 len,
 	return !memcmp(found + done, linked + done, len - done);
 }
 
-bool us_baseline_site_ok(const struct us_block *block,
-			 const struct us_site *site, u64 slide, const u8 *found)
+bool us_block_site_ok(const struct us_block *block, const struct us_site *site,
+		      const u64 *moves, const u8 *found)
 {
 	const u8 *value = block->values + site->first;
 	u32 i, relocs;
@@ -614,9 +627,15 @@ bool us_baseline_site_ok(const struct us_block *block,
 	for (i = 0; i < site->values; i++) {
 		relocs = value[0];
 		if (value_is(value + 1, relocs, value + 1 + 2 * relocs, site->len,
-			     slide, found))
+			     moves, found))
 			return true;
 		value += 1 + 2 * relocs + site->len;
 	}
 	return false;
+}
+
+bool us_baseline_site_ok(const struct us_block *block,
+			 const struct us_site *site, u64 slide, const u8 *found)
+{
+	return us_block_site_ok(block, site, &slide, found);
 }

@@ -261,7 +261,9 @@ struct us_block_header {
 enum us_text_reloc_type {
 	US_TEXT_ADD64 = 1,	/* 8 bytes: + slide */
 	US_TEXT_ADD32 = 2,	/* 4 bytes: + slide */
-	US_TEXT_SUB32 = 3,	/* 4 bytes: - slide (per-CPU, RIP-relative) */
+	US_TEXT_SUB32 = 3,	/* 4 bytes: - slide (RIP-relative to what stays, like
+				 * per-CPU offsets); with a base other than 0:
+				 * + what that moved by */
 };
 
 /* A field that KASLR changes. It may run over into the next block; then both
@@ -270,10 +272,18 @@ enum us_text_reloc_type {
 struct us_text_reloc {
 	u32 offset;		/* of the field, image offset */
 	u8 type;		/* enum us_text_reloc_type */
-	u8 reserved[3];		/* 0 */
+	u8 base;		/* what it follows; 0: the image itself. Others only
+				 * in module baselines */
+	u8 reserved[2];		/* 0 */
 	u64 value;		/* link-time content of the field */
 };
 static_assert(sizeof(struct us_text_reloc) == 16, "text reloc");
+
+/* The second byte of a value's pair: type and base. */
+#define US_RELOC_CODE(type, base)	((u8)((type) | (base) << 2))
+#define US_RELOC_CODE_TYPE(code)	((code) & 3u)
+#define US_RELOC_CODE_BASE(code)	((code) >> 2)
+#define US_RELOC_MAX_BASES		63u
 
 /* A checked head: pointers into the caller's buffer. */
 struct us_baseline_head {
@@ -326,10 +336,10 @@ enum us_error us_baseline_parse_block(const struct us_baseline_head *head,
 				      struct us_block *block);
 
 /* The same for the @piece bytes at @offset of @range, of a format that has blocks
- * but another head. */
-enum us_error us_baseline_parse_piece(const struct us_range *range, u64 offset,
-				      u64 piece, const void *data, u64 len,
-				      struct us_block *block);
+ * but another head. Fields may name bases below @bases (<= US_RELOC_MAX_BASES). */
+enum us_error us_baseline_parse_piece(const struct us_range *range, u32 bases,
+				      u64 offset, u64 piece, const void *data,
+				      u64 len, struct us_block *block);
 
 /* Turn @block's bytes into what memory should hold outside sites at KASLR slide
  * @slide. @bytes has room for header->len. Adds the relocations applied to
@@ -341,5 +351,11 @@ void us_baseline_expect(const struct us_block *block, u64 slide, u8 *bytes,
  * of this block, and has values. */
 bool us_baseline_site_ok(const struct us_block *block,
 			 const struct us_site *site, u64 slide, const u8 *found);
+
+/* Both for blocks with bases: @moves[base] is what each base moved by. */
+void us_block_expect(const struct us_block *block, const u64 *moves, u8 *bytes,
+		     u64 *relocs);
+bool us_block_site_ok(const struct us_block *block, const struct us_site *site,
+		      const u64 *moves, const u8 *found);
 
 #endif
