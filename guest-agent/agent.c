@@ -110,9 +110,11 @@ static enum us_error seal_with(const char *path)
 		report = carry_answer(&request, sizeof(*report));
 		if (report)
 			journal(PRIORITY_NOTICE, "sealed kernel %.*s: %llu "
-				"bytes verified, %llu in self-patching sites",
+				"bytes verified exactly, %llu among listed "
+				"values, %llu not compared",
 				US_NAME_MAX, report->kernel,
 				(unsigned long long)report->bytes_exact,
+				(unsigned long long)report->bytes_enumerated,
 				(unsigned long long)report->bytes_masked);
 		else
 			error = US_E_PROTOCOL;

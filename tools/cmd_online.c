@@ -223,6 +223,50 @@ static enum us_error count_entries(const struct ring_request *request,
 	return US_OK;
 }
 
+/* An answer that is an array of @size bytes each, under @name in JSON. */
+struct listing {
+	enum us_op op;
+	const char *name;
+	u64 size;
+	json_t *(*json)(const void *entry);
+	void (*print)(const void *entry);
+};
+
+static enum us_error show_listing(const struct listing *what,
+				  const struct options *options)
+{
+	struct ring_request request = { 0 };
+	json_t *array = json_array();
+	enum us_error error;
+	u32 i, count = 0;
+
+	error = ask(what->op, 0, options, &request);
+	if (!error)
+		error = count_entries(&request, what->size, &count);
+	for (i = 0; i < count && !error; i++) {
+		const u8 *entry = (const u8 *)request.out + i * what->size;
+
+		json_array_append_new(array, what->json(entry));
+		if (!cli_json)
+			what->print(entry);
+	}
+	if (!error)
+		print_json(json_pack("{s:O}", what->name, array));
+	json_decref(array);
+	ring_release(&request);
+	return error;
+}
+
+static json_t *patch_entry_json(const void *entry)
+{
+	return patch_json(entry);
+}
+
+static void patch_entry_print(const void *entry)
+{
+	patch_print(entry);
+}
+
 static const struct argp list_argp = {
 	.options = plain_options, .parser = parse,
 	.doc = "List the patches that are installed now.",
@@ -230,29 +274,42 @@ static const struct argp list_argp = {
 
 enum us_error cmd_list(int argc, char **argv)
 {
-	struct ring_request request = { 0 };
-	const struct us_patch_info *patches;
+	static const struct listing patches = {
+		US_OP_LIST, "patches", sizeof(struct us_patch_info),
+		patch_entry_json, patch_entry_print,
+	};
 	struct options options = { 0 };
-	json_t *array = json_array();
-	enum us_error error;
-	u32 i, count = 0;
+	enum us_error error = parse_options(&list_argp, argc, argv, &options);
 
-	error = parse_options(&list_argp, argc, argv, &options);
-	if (!error)
-		error = ask(US_OP_LIST, 0, &options, &request);
-	if (!error)
-		error = count_entries(&request, sizeof(*patches), &count);
-	patches = request.out;
-	for (i = 0; i < count && !error; i++) {
-		json_array_append_new(array, patch_json(&patches[i]));
-		if (!cli_json)
-			patch_print(&patches[i]);
-	}
-	if (!error)
-		print_json(json_pack("{s:O}", "patches", array));
-	json_decref(array);
-	ring_release(&request);
-	return error;
+	return error ? error : show_listing(&patches, &options);
+}
+
+static json_t *module_entry_json(const void *entry)
+{
+	return module_json(entry);
+}
+
+static void module_entry_print(const void *entry)
+{
+	module_print(entry);
+}
+
+static const struct argp modules_argp = {
+	.options = plain_options, .parser = parse,
+	.doc = "List the modules whose protection was asked for.",
+};
+
+enum us_error cmd_modules(int argc, char **argv)
+{
+	static const struct listing modules = {
+		US_OP_MODULES, "modules", sizeof(struct us_module_info),
+		module_entry_json, module_entry_print,
+	};
+	struct options options = { 0 };
+	enum us_error error = parse_options(&modules_argp, argc, argv,
+					    &options);
+
+	return error ? error : show_listing(&modules, &options);
 }
 
 static const struct argp_option log_options[] = {

@@ -16,6 +16,7 @@ const struct command commands[] = {
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "list", "list installed patches", cmd_list },
+	{ "modules", "list modules and how they are protected", cmd_modules },
 	{ "status", "show Underseal's state", cmd_status },
 	{ "log", "show Underseal's log", cmd_log },
 	{ "counters", "show exits and memory use", cmd_counters },

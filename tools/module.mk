@@ -5,8 +5,9 @@ CFLAGS_host += -Itools
 TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 	common/baseline.c
 # What every program here links.
-TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/report.c
-TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/cmd_inspect.c \
+TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c
+TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
+	tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
