@@ -102,6 +102,7 @@ const struct host_info *host_info(void)
 
 enum us_error host_read(u64 gpa, void *dst, u64 len)
 {
+	sim.reads++;
 	if (sim.on_read)
 		sim.on_read(gpa, len);
 	if (!ordinary(gpa, len))
@@ -162,6 +163,26 @@ enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
 		return US_E_BAD_REQUEST;
 	*state = sim.vcpus[index];
 	return US_OK;
+}
+
+enum us_error host_pin(void)
+{
+	u32 i;
+
+	if (!sim.stopped)
+		return US_E_STOP_FAILED;
+	if (sim.pin_error)
+		return sim.pin_error;
+	sim.pinned = true;
+	for (i = 0; i < sim.info.vcpus; i++)
+		sim.vcpus[i].pinned = sim.vcpus[i].started;
+	return US_OK;
+}
+
+void host_halt(const char *text)
+{
+	host_log(US_LOG_ERROR, text);
+	sim.halted = true;
 }
 
 void host_log(enum us_log_level level, const char *text)

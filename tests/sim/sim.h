@@ -29,6 +29,7 @@
 /* Linear layout. */
 #define SIM_LINK_BASE	0xffffffff81000000ull
 #define SIM_DIRECT	0xffff888000000000ull	/* all of memory */
+#define SIM_IDT_ALIAS	0xfffffe0000000000ull	/* where the IDTR points */
 #define SIM_STACKS	0xffffc90000000000ull
 #define SIM_USER_GVA	0x10000000ull		/* 2 MiB in scattered 4 KiB pages */
 #define SIM_SLIDE	0x1c000000ull
@@ -42,6 +43,12 @@
 #define SIM_INIT_TASK		0x204000ull
 #define SIM_PER_CPU_OFFSET	0x208000ull
 #define SIM_NR_CPU_IDS		0x208800ull
+#define SIM_RODATA		0x210000ull	/* constants */
+#define SIM_RODATA_LEN		0x4000ull
+#define SIM_AFTER_INIT		0x214000ull
+#define SIM_AFTER_INIT_LEN	0x2000ull
+#define SIM_IDT			0x218000ull	/* one page; not next to the others */
+#define SIM_GATES		0x200ull	/* vector's handler: + 8 * vector */
 #define SIM_IMAGE_END		0x3ff000ull
 #define SIM_ENTRY_SYSCALL	0x80ull
 #define SIM_RETURN_TO_HANDLER	0xc0ull
@@ -74,6 +81,9 @@ struct sim {
 	struct us_vcpu_state vcpus[US_MAX_VCPUS];
 	u64 now;		/* nanoseconds */
 	bool stopped;
+	bool pinned;		/* host_pin() was called */
+	bool halted;		/* host_halt() was called */
+	u32 reads;		/* calls of host_read() */
 	u32 stops, backoffs, logs, violations;
 	char last_log[104];
 	char all_logs[16384];	/* one a line, cut at the end */
@@ -83,6 +93,7 @@ struct sim {
 	u32 fail_write;		/* the n-th write fails */
 	u32 fail_protect;	/* the n-th change of permissions fails */
 	enum us_error protect_error;	/* with this */
+	enum us_error pin_error;	/* host_pin() fails with this, unless OK */
 	/* Guest activity, called before the operation is carried out. */
 	void (*on_read)(u64 gpa, u64 len);
 	void (*on_stop)(void);
@@ -139,6 +150,13 @@ extern struct us_site sim_sites[512];
 extern u32 sim_site_count;
 extern struct us_text_reloc sim_relocs[512];
 extern u32 sim_reloc_count;
+
+/* What the image's constants hold, as linked and as loaded: no field of theirs
+ * moves. */
+extern u8 sim_constants[SIM_RODATA_LEN];
+
+/* Put a gate for image offset @handler into the IDT: @type as in byte 5. */
+void sim_set_gate(u32 vector, u64 handler, u8 type, u8 ist);
 
 /* Make text, sites and relocations; once is enough. */
 void sim_make_text(void);

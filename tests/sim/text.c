@@ -7,6 +7,7 @@
 #define STEP		0x1000u
 
 u8 sim_linked[SIM_TEXT_LEN];
+u8 sim_constants[SIM_RODATA_LEN];
 struct us_site sim_sites[512];
 u32 sim_site_count;
 struct us_text_reloc sim_relocs[512];
