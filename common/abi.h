@@ -267,7 +267,8 @@ enum us_exit_kind {
 	US_EXIT_HIDDEN = 9,	/* access to hidden memory */
 	US_EXIT_MAP = 10,	/* first touch of address space mapped lazily */
 	US_EXIT_OTHER = 11,
-	US_EXIT_KINDS = 12,
+	US_EXIT_REGISTER = 12,	/* write to a pinned control or table register */
+	US_EXIT_KINDS = 13,
 };
 
 struct us_counters {
@@ -276,10 +277,11 @@ struct us_counters {
 	u64 control_calls;	/* entries into the control domain */
 	u64 control_ns;		/* time spent in it */
 	u64 stops;
+	u64 registers_refused;	/* changes of pinned registers */
 	u64 hypervisor_bytes;	/* loaded image with its data */
 	u64 control_bytes;
 	u64 page_table_bytes;
 };
-static_assert(sizeof(struct us_counters) == 8 * (7 + 8 * 12), "us_counters");
+static_assert(sizeof(struct us_counters) == 8 * (8 + 8 * 13), "us_counters");
 
 #endif

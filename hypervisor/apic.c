@@ -228,7 +228,7 @@ static bool start_command(struct vcpu *from, u64 icr, u32 destination)
 	if (mode == ICR_MODE_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
 		return true;	/* de-assert: only old processors know it */
 	if ((icr & ICR_LOGICAL) && ICR_SHORTHAND(icr) == SHORTHAND_NONE) {
-		log_write(US_LOG_WARNING, from->index,
+		log_guest(from->index,
 			  "INIT or SIPI to a logical destination was dropped");
 		return true;
 	}

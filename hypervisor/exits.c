@@ -4,6 +4,7 @@
 #include "decode.h"
 #include "hypercall.h"
 #include "memory.h"
+#include "pin.h"
 #include "slat.h"
 #include "text_write.h"
 #include "vcpu.h"
@@ -150,6 +151,8 @@ static bool write_efer(struct vcpu *vcpu, u64 value)
 		return false;
 	/* LMA is the processor's to set. */
 	value = (value & ~(u64)EFER_LMA) | (system.efer & EFER_LMA);
+	if (!pin_allows_efer(vcpu, value))
+		return false;
 	hv.ops->set_efer(vcpu, value);
 	vcpu->flush = 1;	/* what is cached was checked with the old NXE */
 	return true;
@@ -180,9 +183,11 @@ static void exit_wrmsr(struct vcpu *vcpu)
 		done = true;
 		break;
 	default:
+		if (pin_write_msr(vcpu, (u32)gpr[GPR_RCX], value, &done))
+			break;
 		done = hv.ops->msr_is_machine_map((u32)gpr[GPR_RCX]);
 		if (done)
-			log_write(US_LOG_WARNING, vcpu->index,
+			log_guest(vcpu->index,
 				  "write of %lx to MSR %x has no effect", value,
 				  (u32)gpr[GPR_RCX]);
 	}
@@ -249,7 +254,7 @@ static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
 
 		*rax = exit->io.size == 4 ? value : (*rax & ~mask) | value;
 	} else if (is_sleep(exit, (u32)*rax)) {
-		log_write(US_LOG_WARNING, vcpu->index,
+		log_guest(vcpu->index,
 			  "sleep refused: %lx to port %x", *rax & mask,
 			  exit->io.port);
 	} else {
@@ -294,7 +299,7 @@ static void hidden_access(struct vcpu *vcpu, const struct vmexit *exit)
 
 	hv.ops->get_system(vcpu, &system);
 	if (vcpu->hidden_reports++ < MAX_HIDDEN_REPORTS)
-		log_write(US_LOG_WARNING, vcpu->index,
+		log_guest(vcpu->index,
 			  "%s hidden memory %lx refused, rip %lx",
 			  exit->slat.fetch ? "fetch from" : "write to",
 			  exit->slat.gpa, vcpu->regs.rip);
@@ -401,6 +406,11 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		vcpu->exits[US_EXIT_OTHER]++;
 		asm volatile("wbinvd" ::: "memory");
 		vcpu->regs.rip = decode_skip(vcpu, 2);
+		return;
+	case VMEXIT_CR_WRITE:
+	case VMEXIT_TABLE_LOAD:
+		vcpu->exits[US_EXIT_REGISTER]++;
+		pin_exit(vcpu);
 		return;
 	case VMEXIT_SHUTDOWN:
 		reset_machine();

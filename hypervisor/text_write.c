@@ -108,7 +108,7 @@ static void refuse_unknown(struct vcpu *vcpu, const struct guest_system *system,
 	u8 insn[8] = { 0 };
 
 	guest_read_linear(system, vcpu->regs.rip, insn, sizeof(insn));
-	log_write(US_LOG_WARNING, vcpu->index,
+	log_guest(vcpu->index,
 		  "write to sealed memory refused: gpa %lx rip %lx "
 		  "insn %02x%02x%02x%02x%02x%02x%02x%02x", exit->slat.gpa,
 		  vcpu->regs.rip, insn[0], insn[1], insn[2], insn[3], insn[4],
@@ -140,7 +140,7 @@ void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit)
 	hv.ops->get_system(vcpu, &system);
 	gva = vcpu->regs.rip + (system.code_bits == 64 ? 0 : system.cs_base);
 	gva = fetch_address(&system, gva, exit->slat.gpa);
-	log_write(US_LOG_WARNING, vcpu->index,
+	log_guest(vcpu->index,
 		  "fetch from sealed data refused: gpa %lx rip %lx",
 		  exit->slat.gpa, vcpu->regs.rip);
 	if (guest_translate(&system, gva, &mapping))

@@ -2,6 +2,7 @@
 #include "vcpu.h"
 
 #include "apic.h"
+#include "pin.h"
 #include "stop.h"
 
 void vcpu_flush_all(void)
@@ -59,6 +60,7 @@ static void wait_for_sipi(struct vcpu *vcpu)
 		return;
 	}
 	hv.ops->vcpu_sipi(vcpu, (u8)sipi);
+	pin_vcpu_reset(vcpu);
 	vcpu->state = VCPU_RUNNING;
 	vcpu->nmi_pending = 0;
 	apic_vcpu_started(vcpu);
@@ -84,6 +86,7 @@ static void prepare(struct vcpu *vcpu)
 			break;
 		wait_for_sipi(vcpu);
 	}
+	pin_vcpu_poll(vcpu);
 	if (vcpu->flush) {
 		vcpu->flush = 0;
 		hv.ops->flush(vcpu);

@@ -13,6 +13,7 @@ static const char *const exit_names[US_EXIT_KINDS] = {
 	[US_EXIT_INIT] = "init", [US_EXIT_APIC] = "apic",
 	[US_EXIT_TEXT_WRITE] = "text_write", [US_EXIT_HIDDEN] = "hidden",
 	[US_EXIT_MAP] = "map", [US_EXIT_OTHER] = "other",
+	[US_EXIT_REGISTER] = "register",
 };
 
 static const char *control_name(u32 state)
@@ -233,12 +234,14 @@ json_t *counters_json(const struct us_counters *counters, u32 vcpus)
 						counters->exits[vcpu][kind]));
 		json_array_append_new(exits, one);
 	}
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "time_ns", (json_int_t)counters->time_ns,
 			 "exits", exits,
 			 "control_calls", (json_int_t)counters->control_calls,
 			 "control_ns", (json_int_t)counters->control_ns,
 			 "stops", (json_int_t)counters->stops,
+			 "registers_refused",
+			 (json_int_t)counters->registers_refused,
 			 "hypervisor_bytes",
 			 (json_int_t)counters->hypervisor_bytes,
 			 "control_bytes", (json_int_t)counters->control_bytes,
@@ -261,9 +264,11 @@ void counters_print(const struct us_counters *counters, u32 vcpus)
 			       counters->exits[vcpu][kind]);
 		putchar('\n');
 	}
-	printf("control domain entered %llu times, %.1f ms; %llu stops\n",
+	printf("control domain entered %llu times, %.1f ms; %llu stops; %llu changes "
+	       "of pinned registers refused\n",
 	       (unsigned long long)counters->control_calls,
-	       counters->control_ns / 1e6, (unsigned long long)counters->stops);
+	       counters->control_ns / 1e6, (unsigned long long)counters->stops,
+	       (unsigned long long)counters->registers_refused);
 	printf("memory: hypervisor %llu, control domain %llu, page tables %llu "
 	       "bytes\n", (unsigned long long)counters->hypervisor_bytes,
 	       (unsigned long long)counters->control_bytes,

@@ -23,6 +23,7 @@ import control_checks
 import files
 import loader_checks
 import machine
+import pin_checks
 import server_checks
 
 LOGS = files.out("logs")
@@ -80,6 +81,10 @@ def jobs(report, kernel, scratch, only):
     for smp in (4, 2, 1):
         suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
                             or not getattr(check, "several_cpus", False)],
+              smp)
+    for smp in (2, 1):
+        suite(f"pins{smp}", [check for check in pin_checks.CHECKS if smp > 1
+                             or not getattr(check, "several_cpus", False)],
               smp)
     suite("guest-agent", agent_checks.CHECKS, 2)
     suite("threads", server_checks.THREADED_CHECKS, 4,
