@@ -24,6 +24,8 @@ struct test {
 	SUITE(in_use)		\
 	SUITE(revert)		\
 	SUITE(text_write)	\
+	SUITE(audit)		\
+	SUITE(guards)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];
