@@ -108,7 +108,6 @@ static bool base_ok(const struct us_module_base *base, bool first)
 	case US_BASE_TEXT:
 	case US_BASE_PERCPU:
 	case US_BASE_KERNEL:
-	case US_BASE_FIXED:
 		break;
 	default:
 		return false;

@@ -55,7 +55,6 @@ enum us_module_base_kind {
 	US_BASE_MODULE = 6,	/* an area of another module */
 	US_BASE_CODE = 7,	/* the same, and code there is called: that module has
 				 * to be sealed before this one */
-	US_BASE_FIXED = 8,	/* numbers that never move; link is 0 */
 };
 
 /* @area counts as the kernel does in struct module.mem (enum mod_mem_type); of kernels

@@ -129,6 +129,22 @@ static int compare_names(const void *a, const void *b)
 		      sorting->symbols[*(const u32 *)b].name);
 }
 
+enum us_error image_index(struct kernel_image *image)
+{
+	size_t i;
+
+	image->by_name = calloc(image->symbol_count + 1,
+				sizeof(*image->by_name));
+	if (!image->by_name)
+		return fail(US_E_NO_MEMORY, "symbol table");
+	for (i = 0; i < image->symbol_count; i++)
+		image->by_name[i] = i;
+	sorting = image;
+	qsort(image->by_name, image->symbol_count, sizeof(*image->by_name),
+	      compare_names);
+	return US_OK;
+}
+
 static enum us_error load_symbols(struct kernel_image *image)
 {
 	const struct image_section *table = NULL;
@@ -144,19 +160,10 @@ static enum us_error load_symbols(struct kernel_image *image)
 	image->symbol_count = table->header.sh_size / sizeof(Elf64_Sym);
 	image->symbols = calloc(image->symbol_count + 1,
 				sizeof(*image->symbols));
-	image->by_name = calloc(image->symbol_count + 1,
-				sizeof(*image->by_name));
-	if (!image->symbols || !image->by_name)
+	if (!image->symbols)
 		return fail(US_E_NO_MEMORY, "symbol table");
 	error = fill_symbols(image, table);
-	if (error)
-		return error;
-	for (i = 0; i < image->symbol_count; i++)
-		image->by_name[i] = i;
-	sorting = image;
-	qsort(image->by_name, image->symbol_count, sizeof(*image->by_name),
-	      compare_names);
-	return US_OK;
+	return error ? error : image_index(image);
 }
 
 static enum us_error find_text(struct kernel_image *image)
@@ -228,13 +235,14 @@ static size_t lower_bound(const struct kernel_image *image, const char *name)
 	return low;
 }
 
-enum us_error image_symbol(const struct kernel_image *image, const char *name,
-			   u64 *value)
+/* The one symbol called @name, and whether local ones contradict each other. */
+static const struct image_symbol *lookup(const struct kernel_image *image,
+					 const char *name, bool *ambiguous)
 {
 	const struct image_symbol *found = NULL, *symbol;
-	bool ambiguous = false;
 	size_t i;
 
+	*ambiguous = false;
 	for (i = lower_bound(image, name); i < image->symbol_count; i++) {
 		symbol = &image->symbols[image->by_name[i]];
 		if (strcmp(symbol->name, name))
@@ -243,13 +251,33 @@ enum us_error image_symbol(const struct kernel_image *image, const char *name,
 		    symbol->type == STT_SECTION)
 			continue;
 		if (symbol->bind != STB_LOCAL) {
-			*value = symbol->value;
-			return US_OK;
+			*ambiguous = false;
+			return symbol;
 		}
 		if (found && found->value != symbol->value)
-			ambiguous = true;
+			*ambiguous = true;
 		found = symbol;
 	}
+	return found;
+}
+
+const struct image_symbol *image_find_symbol(const struct kernel_image *image,
+					     const char *name)
+{
+	bool ambiguous;
+	const struct image_symbol *found = lookup(image, name, &ambiguous);
+
+	return ambiguous ? NULL : found;
+}
+
+enum us_error image_symbol(const struct kernel_image *image, const char *name,
+			   u64 *value)
+{
+	bool ambiguous;
+	const struct image_symbol *found = lookup(image, name, &ambiguous);
+
+	if (!found && image->kernel)
+		return image_symbol(image->kernel, name, value);
 	if (!found)
 		return fail(US_E_SYMBOL_MISSING, "%s: %s", image->path, name);
 	if (ambiguous)
@@ -279,7 +307,7 @@ const u8 *image_bytes(const struct kernel_image *image, u64 address, u64 len)
 			return section->data +
 			       (address - section->header.sh_addr);
 	}
-	return NULL;
+	return image->kernel ? image_bytes(image->kernel, address, len) : NULL;
 }
 
 const struct image_section *image_section(const struct kernel_image *image,
