@@ -81,6 +81,16 @@ enum us_fact {
 	US_FACT_IRQ_STACK_SIZE,
 	US_FACT_RETURN_TO_HANDLER,	/* what function_graph puts in place of */
 	US_FACT_RETHOOK_TRAMPOLINE,	/* and kretprobes: return addresses */
+	/* The list of loaded modules (kernel/module/main.c). An area is a pointer and,
+	 * 8 bytes on, its length in 32 bits. */
+	US_FACT_MODULES,		/* modules: the list's head */
+	US_FACT_MODULE_LIST,		/* struct module.list */
+	US_FACT_MODULE_STATE,
+	US_FACT_MODULE_NAME,
+	US_FACT_MODULE_PERCPU,
+	US_FACT_MODULE_AREAS,		/* module.mem, or core_layout to 6.3 */
+	US_FACT_MODULE_AREA_SIZE,	/* bytes from one area to the next; absent
+					 * with core_layout, which is the only one */
 	US_FACT_COUNT,
 };
 #define US_FACT_ABSENT	(~0ull)		/* this build has no such thing */

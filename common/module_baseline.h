@@ -58,8 +58,10 @@ enum us_module_base_kind {
 };
 
 /* @area counts as the kernel does in struct module.mem (enum mod_mem_type); of kernels
- * that have core_layout that is 0 and init_layout 4. */
-#define US_MODULE_AREAS		7u
+ * that have core_layout that is 0 and init_layout 4. 7 are the module's per-CPU
+ * variables. */
+#define US_MODULE_AREAS		8u
+#define US_MODULE_AREA_PERCPU	7u
 
 struct us_module_base {
 	u64 link;		/* address at which the tool linked it */

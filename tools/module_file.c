@@ -313,8 +313,6 @@ enum us_error module_file_open(struct module_file *module, const char *path,
 		return bad_module(module, "the module has no name");
 	find_build_id(module);
 	lay_out(module, one_core);
-	if (!module->text_len)
-		return bad_module(module, "the module has no code");
 	if (module->text_len > US_MODULE_MAX_TEXT)
 		return fail(US_E_TOO_LARGE, "%s: %llu bytes of code", path,
 			    (unsigned long long)module->text_len);

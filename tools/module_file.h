@@ -43,7 +43,8 @@ struct module_file {
 	const char *strings;	/* of the symbols */
 	u64 strings_len;
 	u64 area_len[AREA_COUNT];
-	u64 text_len;		/* of AREA_TEXT: its executable part */
+	u64 text_len;		/* of AREA_TEXT: its executable part. 0 for the few
+				 * modules that only hold tables */
 	char name[US_NAME_MAX];
 	u8 build_id[US_BUILD_ID_MAX];
 	u32 build_id_len;	/* 0: none */

@@ -12,6 +12,8 @@
 #define PERCPU_LINK	0x10000000ull
 #define LINK_END	0xffffffffff000000ull
 
+static_assert(AREA_PERCPU == US_MODULE_AREA_PERCPU, "areas count alike");
+
 /* A symbol's address and what it follows. */
 struct place {
 	u64 address;
@@ -97,6 +99,7 @@ static enum us_error foreign_base(struct linked_module *module,
 	const struct known_module *other = &module->set->modules[export->module];
 	struct us_module_base *base;
 	enum us_error error;
+	u64 link;
 
 	for (*index = 0; *index < module->base_count; ++*index) {
 		base = &module->bases[*index];
@@ -104,11 +107,9 @@ static enum us_error foreign_base(struct linked_module *module,
 		    !strcmp(base->module, other->name))
 			return US_OK;
 	}
-	if (export->area >= US_MODULE_AREAS)
-		return fail(US_E_OBJECT_UNSUPPORTED,
-			    "%s: %s is a per-CPU variable of another module",
-			    module->file.path, export->name);
-	error = add_base(module, US_BASE_MODULE, export->area, next_link(module),
+	link = export->area == AREA_PERCPU ?
+	       PERCPU_LINK + module->base_count * AREA_GAP : next_link(module);
+	error = add_base(module, US_BASE_MODULE, export->area, link,
 			 other->area_len[export->area], index);
 	if (!error)
 		memcpy(module->bases[*index].module, other->name,

@@ -49,6 +49,13 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_IRQ_STACK_SIZE] = "irq_stack_size",
 	[US_FACT_RETURN_TO_HANDLER] = "return_to_handler",
 	[US_FACT_RETHOOK_TRAMPOLINE] = "rethook_trampoline",
+	[US_FACT_MODULES] = "modules",
+	[US_FACT_MODULE_LIST] = "module_list",
+	[US_FACT_MODULE_STATE] = "module_state",
+	[US_FACT_MODULE_NAME] = "module_name",
+	[US_FACT_MODULE_PERCPU] = "module_percpu",
+	[US_FACT_MODULE_AREAS] = "module_areas",
+	[US_FACT_MODULE_AREA_SIZE] = "module_area_size",
 };
 
 const char *site_kind_name(unsigned int kind)
