@@ -74,7 +74,7 @@ static void pin_vcpu(struct vcpu *vcpu)
 
 /* Firmware's idea of a running CPU is another: it waits in a loop. The first CPU is
  * the operating system's from the start. */
-static bool started(const struct vcpu *vcpu)
+bool pin_started(const struct vcpu *vcpu)
 {
 	return hv.cpu[vcpu->index].online && vcpu->state == VCPU_RUNNING &&
 		(vcpu->index == 0 || vcpu->os_started);
@@ -83,7 +83,7 @@ static bool started(const struct vcpu *vcpu)
 static const struct vcpu *first_started(void)
 {
 	for (u32 i = 0; i < hv.boot.cpus; i++)
-		if (started(&hv.vcpu[i]))
+		if (pin_started(&hv.vcpu[i]))
 			return &hv.vcpu[i];
 	return NULL;
 }
@@ -122,14 +122,14 @@ enum us_error pin_all(void)
 	if ((value[GUARD_CR0] & CR0_PINNED) != CR0_PINNED)
 		return US_E_BAD_REQUEST;
 	for (u32 i = 0; i < hv.boot.cpus; i++)
-		if (started(&hv.vcpu[i]) && !agrees(&hv.vcpu[i], mask, value))
+		if (pin_started(&hv.vcpu[i]) && !agrees(&hv.vcpu[i], mask, value))
 			return US_E_BAD_REQUEST;
 	for (u32 i = 0; i < GUARDED; i++) {
 		pins.mask[i] = mask[i];
 		pins.value[i] = value[i];
 	}
 	for (u32 i = 0; i < hv.boot.cpus; i++) {
-		if (!started(&hv.vcpu[i]))
+		if (!pin_started(&hv.vcpu[i]))
 			continue;
 		read_own(&hv.vcpu[i], pins.own[i].value);
 		pin_vcpu(&hv.vcpu[i]);
@@ -168,7 +168,7 @@ static bool settled(const struct vcpu *vcpu)
 
 void pin_vcpu_poll(struct vcpu *vcpu)
 {
-	if (vcpu->pinned || !pin_active() || !started(vcpu) ||
+	if (vcpu->pinned || !pin_active() || !pin_started(vcpu) ||
 	    !agrees(vcpu, pins.mask, pins.value) || !settled(vcpu))
 		return;
 	pin_vcpu(vcpu);

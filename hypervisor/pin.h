@@ -13,6 +13,8 @@
 /* Pin all vCPUs that an operating system has started. All other CPUs are held.
  * BAD_REQUEST when they do not agree, or CR0.WP is clear; then nothing is pinned. */
 enum us_error pin_all(void);
+/* Has an operating system started @vcpu? Only such are pinned. */
+bool pin_started(const struct vcpu *vcpu);
 /* Is anything pinned? */
 bool pin_active(void);
 

@@ -129,7 +129,7 @@ static u64 verb_vcpu(u64 index, u64 addr)
 		return US_E_BAD_REQUEST;
 	vcpu = &hv.vcpu[index];
 	memset(out, 0, sizeof(*out));
-	if (vcpu->state != VCPU_RUNNING)
+	if (!pin_started(vcpu))
 		return US_OK;
 	hv.ops->get_system(vcpu, &system);
 	out->started = 1;
