@@ -80,6 +80,20 @@ $(SIGNED:=.minisig): %.minisig: % $(TEST_KEY) $(UNDERSEAL)
 	$(Q)said=$$($(UNDERSEAL) sign $< --key $(TEST_KEY) 2>&1) || \
 		{ echo "$$said"; exit 1; }
 
+# The baseline with another policy for a changed mapping: tests/system/audit_checks.py
+# alters the byte in the guest, which needs no second copy of a large file.
+MAPPING_BYTE := 287
+MAPPING_VALUES := report halt
+mapping_report := 0
+mapping_halt := 2
+$(MAPPING_VALUES:%=$(G)/mapping-%.minisig): $(G)/mapping-%.minisig: \
+		$(G)/baseline.ubase $(TEST_KEY) $(UNDERSEAL)
+	$(Q)cp $< $@.ubase
+	$(Q)printf '\$(mapping_$*)' | dd of=$@.ubase bs=1 seek=$(MAPPING_BYTE) \
+		conv=notrunc status=none
+	$(Q)$(UNDERSEAL) sign $@.ubase --key $(TEST_KEY) --signature $@ 2> /dev/null
+	$(Q)rm $@.ubase
+
 # Every kind of input that has to be refused; see tests/system/bad_inputs.py.
 $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 		$(GUEST)/stranger.key
@@ -87,7 +101,8 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 		$(GUEST)/stranger.key
 	$(Q)touch $@
 
-$(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
+$(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made \
+		$(MAPPING_VALUES:%=$(G)/mapping-%.minisig)
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
 	$(Q)rm -f $@

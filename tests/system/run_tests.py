@@ -19,6 +19,7 @@ import time
 
 from harness import Report, Server, run_check, run_suite, title
 import agent_checks
+import audit_checks
 import control_checks
 import files
 import loader_checks
@@ -92,6 +93,8 @@ def jobs(report, kernel, scratch, only):
     for number, how in enumerate(control_checks.FAULT):
         suite(f"control-{number + 1}", control_checks.checks(how), 2,
               loader="underseal-test.efi")
+    for policy in audit_checks.CHECKS:
+        suite(f"audit-{policy}", audit_checks.checks(policy), 2)
     if only in (None, "demo"):
         work.append(lambda: demo_check(report, kernel))
     for check in loader_checks.CHECKS:
