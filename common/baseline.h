@@ -91,6 +91,8 @@ enum us_fact {
 	US_FACT_MODULE_AREAS,		/* module.mem, or core_layout to 6.3 */
 	US_FACT_MODULE_AREA_SIZE,	/* bytes from one area to the next; absent
 					 * with core_layout, which is the only one */
+	US_FACT_LEVEL3_KERNEL_PGT,
+	US_FACT_IDT_TABLE,
 	US_FACT_COUNT,
 };
 #define US_FACT_ABSENT	(~0ull)		/* this build has no such thing */

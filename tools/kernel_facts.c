@@ -14,6 +14,8 @@ static const struct {
 	{ US_FACT_ENTRY_SYSCALL, "entry_SYSCALL_64", false },
 	{ US_FACT_IMAGE_END, "_end", false },
 	{ US_FACT_LEVEL2_KERNEL_PGT, "level2_kernel_pgt", false },
+	{ US_FACT_LEVEL3_KERNEL_PGT, "level3_kernel_pgt", false },
+	{ US_FACT_IDT_TABLE, "idt_table", false },
 	{ US_FACT_INIT_TOP_PGT, "init_top_pgt", false },
 	{ US_FACT_INIT_TASK, "init_task", false },
 	{ US_FACT_PER_CPU_OFFSET, "__per_cpu_offset", false },

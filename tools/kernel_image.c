@@ -166,6 +166,21 @@ static enum us_error load_symbols(struct kernel_image *image)
 	return error ? error : image_index(image);
 }
 
+static u16 section_of(const struct kernel_image *image, u64 address)
+{
+	const GElf_Shdr *header;
+	size_t i;
+
+	for (i = 1; i < image->section_count; i++) {
+		header = &image->sections[i].header;
+		if (header->sh_flags & SHF_ALLOC && i != image->percpu_section &&
+		    address >= header->sh_addr &&
+		    address - header->sh_addr < header->sh_size)
+			return i;
+	}
+	return SHN_UNDEF;
+}
+
 static enum us_error find_text(struct kernel_image *image)
 {
 	u64 end;
@@ -182,6 +197,7 @@ static enum us_error find_text(struct kernel_image *image)
 	image->text_bytes = image_bytes(image, image->text, image->text_len);
 	if (!image->text_bytes)
 		return bad_elf(image, "the text is not in one section");
+	image->text_section = section_of(image, image->text);
 	return US_OK;
 }
 

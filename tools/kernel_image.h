@@ -38,6 +38,7 @@ struct kernel_image {
 	u64 text;			/* _text */
 	u64 text_len;			/* _etext - _text */
 	const u8 *text_bytes;
+	u16 text_section;		/* that has _text */
 	u16 percpu_section;		/* .data..percpu, or SHN_UNDEF */
 	/* Of a module shaped as an image (module_link.h), else NULL: the kernel that
 	 * has the symbols, bytes and types that are not found in the module. */

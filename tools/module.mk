@@ -11,7 +11,11 @@ TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
-	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
+	tools/kernel_types.c tools/kernel_facts.c tools/kernel_memory.c \
+	tools/kernel_insn.c tools/kernel_tables.c tools/kernel_nops.c \
+	tools/kernel_patch.c tools/kernel_values.c tools/kernel_runtime.c \
+	tools/kernel_entries.c tools/kernel_gates.c tools/kernel_ranges.c \
+	tools/kernel_probes.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
 	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
@@ -20,7 +24,7 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ldw -lelf -ljansson -lsodium -lzstd \
-		-llz4 -llzma
+		-llz4 -llzma -lZydis
 
 # Static: it also runs in an initramfs that has no libraries.
 $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
@@ -30,7 +34,8 @@ $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
 ALL += $(OUT)/underseal $(OUT)/underseal-guest
 
 # Compares a dump of a kernel's text with a baseline; see tests/tools/live_text.py.
-$(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c $(TOOLS_LIB))
+$(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c \
+		tools/baseline_read.c $(TOOLS_LIB))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
 

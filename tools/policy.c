@@ -31,7 +31,7 @@ static const struct {
 	[US_POLICY_KPROBE] = { "kprobe", change_values, US_ALLOW_LOG },
 	[US_POLICY_SMP_LOCK] = { "smp-lock", change_values, US_ALLOW },
 	[US_POLICY_MODULE] = { "module", module_values, US_MODULE_OPEN },
-	[US_POLICY_MAPPING] = { "mapping", mapping_values, US_MAPPING_REPORT },
+	[US_POLICY_MAPPING] = { "mapping", mapping_values, US_MAPPING_REPAIR },
 };
 
 static_assert(US_POLICY_ROWS <= POLICY_BYTES, "a byte for each row");

@@ -56,6 +56,8 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_MODULE_PERCPU] = "module_percpu",
 	[US_FACT_MODULE_AREAS] = "module_areas",
 	[US_FACT_MODULE_AREA_SIZE] = "module_area_size",
+	[US_FACT_LEVEL3_KERNEL_PGT] = "level3_kernel_pgt",
+	[US_FACT_IDT_TABLE] = "idt_table",
 };
 
 const char *site_kind_name(unsigned int kind)
