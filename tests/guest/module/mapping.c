@@ -95,7 +95,8 @@ static void map_large(const u64 *args)
 		return;
 	}
 	memcpy(page_address(copy), (void *)address, PMD_SIZE);
-	change(entry, page_to_phys(copy) | (*entry & ~FRAME(*entry)), address);
+	change(entry, __pa(page_address(copy)) | (*entry & ~FRAME(*entry)),
+	       address);
 	answer("level=2");
 }
 
