@@ -88,6 +88,11 @@ u32 apic_own_id(void)
 	return x2apic_on() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
 }
 
+u32 apic_broadcast_id(void)
+{
+	return x2apic_on() ? hv.cpu[0].apic_id & 0xff : 0xff;
+}
+
 bool apic_requested(u8 vector)
 {
 	return apic_read(APIC_IRR + vector / 32 * 16) >> vector % 32 & 1;

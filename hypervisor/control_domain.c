@@ -233,6 +233,11 @@ bool control_lock(void)
 	return true;
 }
 
+bool control_try_lock(void)
+{
+	return lock_try(&domain_lock);
+}
+
 void control_unlock(void)
 {
 	lock_drop(&domain_lock);

@@ -2,11 +2,14 @@
 /* The guest's exits, one function a kind. */
 #include "apic.h"
 #include "decode.h"
+#include "hpet.h"
 #include "hypercall.h"
+#include "ioapic.h"
 #include "memory.h"
 #include "pin.h"
 #include "slat.h"
 #include "text_write.h"
+#include "tick.h"
 #include "vcpu.h"
 #include "version.h"
 
@@ -311,6 +314,18 @@ static void hidden_access(struct vcpu *vcpu, const struct vmexit *exit)
 		inject_gp(vcpu);
 }
 
+static bool write_without_effect(struct vcpu *vcpu)
+{
+	struct guest_system system;
+	struct store store;
+
+	hv.ops->get_system(vcpu, &system);
+	if (decode_store(vcpu, &system, &store))
+		return false;
+	decode_complete(vcpu, &store);
+	return true;
+}
+
 static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
 		      const struct vmexit *exit)
 {
@@ -323,6 +338,11 @@ static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
 	} else if (ALIGN_DOWN(gpa, PAGE_SIZE) == APIC_DEFAULT_BASE) {
 		vcpu->exits[US_EXIT_APIC]++;
 		if (!apic_page_write(vcpu, gpa))
+			inject_gp(vcpu);
+	} else if (hpet_owns(gpa) || ioapic_owns(gpa)) {
+		vcpu->exits[US_EXIT_APIC]++;
+		if (!(hpet_owns(gpa) ? write_without_effect(vcpu) :
+		      ioapic_page_write(vcpu, gpa)))
 			inject_gp(vcpu);
 	} else if (gpa_is_hidden(gpa)) {
 		vcpu->exits[US_EXIT_HIDDEN]++;
@@ -393,6 +413,7 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 	case VMEXIT_IRET:
 		hv.ops->nmi_done(vcpu);
 		vcpu->nmi_masked = false;
+		tick_iret(vcpu);
 		return;
 	case VMEXIT_SLAT:
 		exit_slat(cpu, vcpu, exit);
@@ -412,9 +433,12 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		vcpu->exits[US_EXIT_REGISTER]++;
 		pin_exit(vcpu);
 		return;
+	case VMEXIT_INTERRUPT:
+		vcpu->exits[US_EXIT_OTHER]++;
+		tick_interrupted(vcpu);
+		return;
 	case VMEXIT_SHUTDOWN:
 		reset_machine();
-	case VMEXIT_INTERRUPT:
 	case VMEXIT_EXCEPTION:
 	case VMEXIT_OTHER:
 		break;

@@ -66,6 +66,7 @@ struct vcpu {
 	enum vcpu_run_state state;
 	bool os_started;		/* had a SIPI from an operating system */
 	bool pinned;			/* its registers are held by pins */
+	bool in_handler;		/* tick.c: takes an interrupt */
 	bool nmi_masked;		/* guest is in its NMI handler */
 	u32 nmi_pending;
 	u64 hidden_reports;		/* log entries spent on hidden accesses */
@@ -80,6 +81,8 @@ struct cpu {
 	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
 	volatile u32 held;	/* by which stop (stop.c), 0: none */
 	volatile u32 online;	/* in the hypervisor */
+	u32 hpet_seen;		/* the comparator at the HPET's last NMI */
+	u64 twin_until;		/* TSC: an NMI of ours may come twice */
 	u8 guest_fpu[512] __attribute__((aligned(16)));
 };
 

@@ -4,6 +4,7 @@
 #include "apic.h"
 #include "pin.h"
 #include "stop.h"
+#include "tick.h"
 
 void vcpu_flush_all(void)
 {
@@ -11,10 +12,22 @@ void vcpu_flush_all(void)
 		hv.vcpu[i].flush = 1;
 }
 
+/* NMIs that are sent close to each other arrive as one or as two. After one that had
+ * two reasons of ours, another one without a reason is taken for ours for so long. */
+#define TWIN_MS 2
+
 void vcpu_nmi_arrived(struct cpu *cpu)
 {
-	if (!__atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST))
+	bool kicked = __atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST);
+	bool ticked = tick_sent_nmi(cpu);
+	u64 now = rdtsc();
+
+	if (kicked && ticked)
+		cpu->twin_until = now + tsc_from_ms(TWIN_MS);
+	else if (!kicked && !ticked && now > cpu->twin_until)
 		cpu->guest->nmi_pending = 1;
+	else if (!kicked && !ticked)
+		cpu->twin_until = 0;
 }
 
 void inject_gp(struct vcpu *vcpu)
@@ -63,6 +76,7 @@ static void wait_for_sipi(struct vcpu *vcpu)
 	pin_vcpu_reset(vcpu);
 	vcpu->state = VCPU_RUNNING;
 	vcpu->nmi_pending = 0;
+	vcpu->in_handler = false;
 	apic_vcpu_started(vcpu);
 }
 
@@ -91,6 +105,7 @@ static void prepare(struct vcpu *vcpu)
 		vcpu->flush = 0;
 		hv.ops->flush(vcpu);
 	}
+	tick_prepare(vcpu);
 	deliver_nmi(vcpu);
 }
 
@@ -104,5 +119,6 @@ void vcpu_loop(struct cpu *cpu)
 		/* A kick from here on waits as an NMI and ends the run at once. */
 		hv.ops->run(cpu, vcpu, true, &exit);
 		handle_exit(cpu, vcpu, &exit);
+		tick_poll(cpu, vcpu);
 	}
 }

@@ -12,6 +12,7 @@
 #include "pin.h"
 #include "slat.h"
 #include "stop.h"
+#include "tick.h"
 #include "vcpu.h"
 
 #define MAX_COPY	(1u << 20)
@@ -154,7 +155,14 @@ static u64 verb_vcpu(u64 index, u64 addr)
 
 static u64 verb_pin(void)
 {
-	return control.stopped ? pin_all() : US_E_STOP_FAILED;
+	enum us_error error;
+
+	if (!control.stopped)
+		return US_E_STOP_FAILED;
+	error = pin_all();
+	if (!error)
+		tick_start();
+	return error;
 }
 
 /* The domain's text, cut, as a string of ours; false when it is none of its own. */

@@ -15,10 +15,10 @@ enum vmexit_kind {
 	VMEXIT_IO,		/* io */
 	VMEXIT_HYPERCALL,	/* VMMCALL or VMCALL */
 	VMEXIT_NMI,
-	VMEXIT_INTERRUPT,	/* physical interrupt, control domain only */
+	VMEXIT_INTERRUPT,	/* physical interrupt */
 	VMEXIT_SMI,
 	VMEXIT_INIT,
-	VMEXIT_IRET,		/* the guest leaves its NMI handler */
+	VMEXIT_IRET,		/* the guest leaves a handler */
 	VMEXIT_SLAT,		/* slat */
 	VMEXIT_SHUTDOWN,	/* triple fault */
 	VMEXIT_INVD,
@@ -109,6 +109,11 @@ struct vmm_ops {
 	void (*watch_registers)(struct vcpu *vcpu, bool on);
 	/* From now on VMEXIT_WRMSR for the system-call MSRs, on all vCPUs. */
 	void (*watch_system_msrs)(void);
+
+	/* VMEXIT_INTERRUPT when the guest would take a physical interrupt, which stays
+	 * to be taken; VMEXIT_IRET at the guest's next IRET, once. */
+	void (*watch_interrupts)(struct vcpu *vcpu, bool on);
+	void (*watch_iret)(struct vcpu *vcpu);
 
 	/* Deliver an exception or NMI with the next entry. */
 	void (*inject)(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,

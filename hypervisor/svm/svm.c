@@ -560,6 +560,20 @@ static void svm_inject_nmi(struct vcpu *vcpu)
 	vmcb->intercept1 |= INTERCEPT_IRET;	/* tells when it is over */
 }
 
+static void svm_watch_interrupts(struct vcpu *vcpu, bool on)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->intercept1 &= ~INTERCEPT_INTR;
+	if (on)
+		vmcb->intercept1 |= INTERCEPT_INTR;
+}
+
+static void svm_watch_iret(struct vcpu *vcpu)
+{
+	vmcb_of(vcpu)->intercept1 |= INTERCEPT_IRET;
+}
+
 static void svm_nmi_done(struct vcpu *vcpu)
 {
 	vmcb_of(vcpu)->intercept1 &= ~INTERCEPT_IRET;
@@ -622,6 +636,8 @@ const struct vmm_ops svm_ops = {
 	.set_efer = svm_set_efer,
 	.set_tsc = svm_set_tsc,
 	.msr_is_machine_map = svm_msr_is_machine_map,
+	.watch_interrupts = svm_watch_interrupts,
+	.watch_iret = svm_watch_iret,
 	.inject = svm_inject,
 	.inject_nmi = svm_inject_nmi,
 	.nmi_done = svm_nmi_done,
