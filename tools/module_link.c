@@ -5,8 +5,7 @@
 #include "cli.h"
 #include "module_link.h"
 
-/* Areas are linked this far apart at least, so that a distance past the end of one
- * is not taken for one into the next. */
+/* Areas of other modules are linked this far apart at least. */
 #define AREA_GAP	(1ull << 20)
 /* Somewhere that no other number of the text lies. */
 #define PERCPU_LINK	0x10000000ull
@@ -30,19 +29,16 @@ static u64 kernel_end(const struct kernel_image *kernel)
 	       end : kernel->text + kernel->text_len;
 }
 
-/* Where the next area may be linked: behind the last base. */
+/* Where another module's area may be linked: behind the last base. */
 static u64 next_link(const struct linked_module *module)
 {
-	u64 end = ALIGN_UP(kernel_end(module->set->kernel), SIZE_2M);
+	u64 end = kernel_end(module->set->kernel);
 	u32 i;
 
-	if (module->end > end)
-		end = module->end;
 	for (i = 0; i < module->base_count; i++) {
 		const struct us_module_base *base = &module->bases[i];
 
-		if (base->link >= module->set->kernel->text &&
-		    base->link + base->len > end)
+		if (base->link + base->len > end)
 			end = base->link + base->len;
 	}
 	return ALIGN_UP(end, AREA_GAP) + AREA_GAP;
@@ -343,7 +339,7 @@ static enum us_error relocate(struct linked_module *module)
 static enum us_error lay_out(struct linked_module *module)
 {
 	const struct module_section *section;
-	u64 at = next_link(module);
+	u64 at = module->set->kernel->text - MODULE_WINDOW;
 	u32 i;
 
 	for (i = 0; i < AREA_COUNT; i++) {
@@ -353,9 +349,13 @@ static enum us_error lay_out(struct linked_module *module)
 			return fail(US_E_NO_MEMORY, "%s", module->file.path);
 		if (i == AREA_PERCPU)
 			continue;
+		/* A page between them: no distance to the end of one is taken
+		 * for one to the next. */
 		module->end = at + module->file.area_len[i];
-		at = ALIGN_UP(module->end, AREA_GAP) + AREA_GAP;
+		at = ALIGN_UP(module->end, PAGE_SIZE) + PAGE_SIZE;
 	}
+	if (at > module->set->kernel->text)
+		return fail(US_E_TOO_LARGE, "%s", module->file.path);
 	for (i = 1; i < module->file.section_count; i++) {
 		section = &module->file.sections[i];
 		if (section->area != AREA_NONE && section->data)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A module linked as the kernel's loader does it (arch/x86/kernel/module.c,
- * apply_relocate_add()), at addresses behind the kernel's own link addresses, and
- * shaped like a kernel image, so that what reads a kernel's tables reads a module's.
+ * apply_relocate_add()), at addresses in front of the kernel's own link addresses,
+ * and shaped like a kernel image, so that what reads a kernel's tables reads a
+ * module's.
  * Errors are recorded with fail().
  */
 #ifndef UNDERSEAL_MODULE_LINK_H
@@ -10,6 +11,9 @@
 
 #include "kernel_relocs.h"
 #include "module_set.h"
+
+/* The text is linked this far in front of the kernel; all own areas fit between. */
+#define MODULE_WINDOW	(64ull << 20)
 
 struct linked_module {
 	const struct module_set *set;
