@@ -28,13 +28,11 @@ u64 us_module_head_len(const struct us_module_header *header)
 	if (!header->text_len || header->text_len > US_MODULE_MAX_TEXT ||
 	    header->blocks != block_count(header->text_len) ||
 	    !header->bases || header->bases > US_RELOC_MAX_BASES ||
-	    header->runtime_sites > US_MODULE_MAX_RUNTIME ||
-	    header->entries > US_MODULE_MAX_ENTRIES)
+	    header->runtime_sites > US_MODULE_MAX_RUNTIME)
 		return 0;
 	return sizeof(*header) +
 	       padded(header->bases, sizeof(struct us_module_base)) +
 	       padded(header->runtime_sites, sizeof(struct us_runtime_site)) +
-	       padded(header->entries, sizeof(struct us_entry)) +
 	       padded(header->blocks, sizeof(struct us_block_ref));
 }
 
@@ -59,7 +57,7 @@ static bool header_ok(const struct us_module_header *header)
 {
 	u64 kinds = ARRAY_SIZE(header->site_counts) - US_SITE_KINDS;
 
-	return header->header_size == sizeof(*header) && !header->reserved &&
+	return header->header_size == sizeof(*header) &&
 	       us_module_head_len(header) && name_ok(header->name) &&
 	       name_ok(header->kernel) &&
 	       (header->build_id_len ?
@@ -130,18 +128,20 @@ static enum us_error check_bases(const struct us_module_head *head)
 	       US_OK : US_E_BASELINE_FIELD;
 }
 
-/* Targets lie in the text, and what belongs to the kernel's classes is not here. */
+/* Targets lie in the text; what a class holds is known for the kernel's fixed ones. */
 static enum us_error check_branches(const struct us_module_head *head)
 {
 	const struct us_module_header *header = head->header;
 	u32 i;
 
-	for (i = 0; i < header->runtime_sites; i++)
-		if (head->runtime[i].target != US_NO_TARGET &&
-		    head->runtime[i].target >= header->text_len)
+	for (i = 0; i < header->runtime_sites; i++) {
+		const struct us_runtime_site *site = &head->runtime[i];
+
+		if (site->class >= US_CLASS_FREE ||
+		    (site->target != US_NO_TARGET &&
+		     site->target >= header->text_len))
 			return US_E_BASELINE_FIELD;
-	if (header->entries && head->entries[0].class < US_CLASS_FREE)
-		return US_E_BASELINE_FIELD;
+	}
 	return US_OK;
 }
 
@@ -173,8 +173,6 @@ static struct us_module_head lay_out(const void *data)
 	at += padded(header->bases, sizeof(*head.bases));
 	head.runtime = (const void *)at;
 	at += padded(header->runtime_sites, sizeof(*head.runtime));
-	head.entries = (const void *)at;
-	at += padded(header->entries, sizeof(*head.entries));
 	head.blocks = (const void *)at;
 	return head;
 }
@@ -184,7 +182,7 @@ static bool padding_ok(const struct us_module_head *head)
 {
 	const u8 *end = (const u8 *)(head->runtime + head->header->runtime_sites);
 
-	return all_zero(end, (const u8 *)head->entries - end);
+	return all_zero(end, (const u8 *)head->blocks - end);
 }
 
 static enum us_error check_parts(const struct us_module_head *head)
@@ -199,8 +197,6 @@ static enum us_error check_parts(const struct us_module_head *head)
 		error = us_baseline_check_runtime(head->runtime,
 						  header->runtime_sites,
 						  header->text_len);
-	if (!error)
-		error = us_baseline_check_entries(head->entries, header->entries);
 	if (!error)
 		error = check_branches(head);
 	return error ? error : check_block_refs(head);

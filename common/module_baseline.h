@@ -12,11 +12,9 @@
  *
  *	struct us_module_header
  *	struct us_module_base[bases]
- *	struct us_runtime_site[runtime_sites]	targets: offsets in the text
- *	struct us_entry[entries]		image offsets in the kernel; classes
- *						of the module's own, from
- *						US_CLASS_FREE on. Classes below
- *						that are the kernel baseline's
+ *	struct us_runtime_site[runtime_sites]	targets: offsets in the text; classes:
+ *						the kernel baseline's, below
+ *						US_CLASS_FREE
  *	struct us_block_ref[blocks]
  *	block 0, block 1, ...			as in a baseline, kind TEXT
  *
@@ -39,7 +37,6 @@
 /* Bounds that a reader enforces. */
 #define US_MODULE_MAX_TEXT	(16u << 20)
 #define US_MODULE_MAX_RUNTIME	(64u << 10)
-#define US_MODULE_MAX_ENTRIES	(16u << 10)
 #define US_MODULE_MAX_BLOCKS	(US_MODULE_MAX_TEXT / US_BLOCK_BYTES)
 
 enum us_module_base_kind {
@@ -80,25 +77,22 @@ struct us_module_header {
 	u32 text_len;		/* bytes of text before it is filled up */
 	u32 bases;		/* 1 .. US_RELOC_MAX_BASES */
 	u32 runtime_sites;
-	u32 entries;
 	u32 blocks;
 	u32 build_id_len;	/* 0, or 8 .. US_BUILD_ID_MAX */
+	u32 kernel_build_id_len; /* 8 .. US_BUILD_ID_MAX */
 	u8 build_id[US_BUILD_ID_MAX];	/* the module's, for people */
 	u8 kernel_build_id[US_BUILD_ID_MAX];
-	u32 kernel_build_id_len; /* 8 .. US_BUILD_ID_MAX */
-	u32 reserved;		/* 0 */
 	u32 site_counts[16];	/* per enum us_site_kind */
 	char name[US_NAME_MAX];	/* as in /proc/modules */
 	char kernel[US_NAME_MAX]; /* release */
 };
-static_assert(sizeof(struct us_module_header) == 312, "module header");
+static_assert(sizeof(struct us_module_header) == 304, "module header");
 
 /* A checked head: pointers into the caller's buffer. */
 struct us_module_head {
 	const struct us_module_header *header;
 	const struct us_module_base *bases;
 	const struct us_runtime_site *runtime;
-	const struct us_entry *entries;
 	const struct us_block_ref *blocks;
 };
 
@@ -110,8 +104,8 @@ u64 us_module_head_len(const struct us_module_header *header);
  * Check the head in @data (8-byte aligned, private to the caller, @len bytes as
  * computed by us_module_head_len) of a file that is @file_len bytes long. After
  * success names are printable and end, bases are of known kinds and base 0 is the
- * text, runtime sites and entries are as in a checked baseline, no entry is of one of
- * the kernel's classes, block refs are contiguous and fill the file.
+ * text, runtime sites are as in a checked baseline with targets in the text and classes
+ * that every kernel has, block refs are contiguous and fill the file.
  * BASELINE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _SITES or OK.
  */
 enum us_error us_module_parse_head(const void *data, u64 len, u64 file_len,

@@ -37,11 +37,18 @@ static void fill_header(struct baseline_parts *parts)
 			header->blocks += (range->len + US_BLOCK_BYTES - 1) /
 					  US_BLOCK_BYTES;
 	}
-	for (i = 0; i < parts->values->count; i++)
-		header->site_counts[parts->values->list[i].kind]++;
-	for (i = 0; i < parts->runtime->count; i++)
-		header->site_counts[runtime_site_kind(
-			us_runtime_kind(&parts->runtime->list[i]))]++;
+	count_sites(parts->values, parts->runtime, header->site_counts);
+}
+
+void count_sites(const struct value_list *values, const struct runtime_list *runtime,
+		 u32 counts[16])
+{
+	size_t i;
+
+	for (i = 0; i < values->count; i++)
+		counts[values->list[i].kind]++;
+	for (i = 0; i < runtime->count; i++)
+		counts[runtime_site_kind(us_runtime_kind(&runtime->list[i]))]++;
 }
 
 /* First of @parts' relocations that ends behind @start. */
@@ -200,9 +207,9 @@ static enum us_error append_block(const struct baseline_parts *parts,
 	return US_OK;
 }
 
-static enum us_error append_range(const struct baseline_parts *parts,
-				  const struct us_range *range, u64 *table,
-				  struct buffer *out)
+enum us_error baseline_write_range(const struct baseline_parts *parts,
+				   const struct us_range *range, u64 *table,
+				   struct buffer *out)
 {
 	struct us_block_ref ref = { 0 };
 	enum us_error error = US_OK;
@@ -261,8 +268,8 @@ enum us_error baseline_write(struct baseline_parts *parts, struct buffer *out)
 	fill_header(parts);
 	error = append_head(parts, &table, out);
 	for (i = 0; i < parts->header.range_count && !error; i++)
-		error = append_range(parts, &parts->header.ranges[i], &table,
-				     out);
+		error = baseline_write_range(parts, &parts->header.ranges[i],
+					     &table, out);
 	if (error) {
 		buffer_free(out);
 		return error;

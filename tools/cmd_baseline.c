@@ -9,12 +9,15 @@
 #include "kernel_facts.h"
 #include "kernel_probes.h"
 #include "kernel_ranges.h"
+#include "module_command.h"
 #include "policy.h"
 #include "report.h"
 #include "symbol_map.h"
 
 struct options {
 	const char *vmlinux, *output, *system_map, *image;
+	/* For modules' baselines: */
+	const char *kernel, *modules;
 	u8 policy[POLICY_BYTES];
 };
 
@@ -29,8 +32,26 @@ static const struct argp_option option_table[] = {
 	  "jump-label, static-call, ftrace, trampoline, kprobe, smp-lock = deny, "
 	  "allow or allow-log; module = open or as-found; mapping = report, "
 	  "repair or halt", 0 },
+	{ "kernel", 'k', "VMLINUX", 0, "make the baseline of a module (.ko, "
+	  ".ko.xz) of that kernel, or of all below --modules", 0 },
+	{ "modules", 'M', "DIR", 0, "modules that the module may refer to, as in "
+	  "/lib/modules/RELEASE; without MODULE.ko: make all of them, "
+	  "NAME.umod in the directory that --output names", 0 },
 	{ 0 }
 };
+
+static error_t check_options(const struct options *options)
+{
+	if (options->modules && !options->kernel)
+		return usage_error("--modules goes with --kernel");
+	if (options->kernel && (options->system_map || options->image))
+		return usage_error("a module's baseline takes neither --image "
+				   "nor --system-map");
+	if (!options->output || (!options->vmlinux && !options->modules))
+		return usage_error("VMLINUX, or --kernel with MODULE.ko or "
+				   "--modules, and -o FILE are needed");
+	return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -51,23 +72,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!policy_parse(arg, options->policy, &problem))
 			return usage_error("no such policy: '%s'", problem);
 		return 0;
+	case 'k':
+		options->kernel = arg;
+		return 0;
+	case 'M':
+		options->modules = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (options->vmlinux)
-			return usage_error("one VMLINUX only: '%s'", arg);
+			return usage_error("one VMLINUX or MODULE only: '%s'",
+					   arg);
 		options->vmlinux = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->vmlinux || !options->output)
-			return usage_error("VMLINUX and -o FILE are needed");
-		return 0;
+		return check_options(options);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.options = option_table, .parser = parse, .args_doc = "VMLINUX",
+	.options = option_table, .parser = parse, .args_doc = "VMLINUX\nMODULE.ko --kernel VMLINUX\n"
+	"--kernel VMLINUX --modules DIR",
 	.doc = "Make the baseline of one kernel build from its vmlinux with "
-	"debug information, as Debian's -dbg packages have it.",
+	"debug information, as Debian's -dbg packages have it, or the baselines "
+	"of its modules.",
 };
 
 /* The map must name the same addresses as the image it is said to belong to. */
@@ -223,6 +251,11 @@ enum us_error cmd_baseline(int argc, char **argv)
 	error = parse_options(&argp, argc, argv, &options);
 	if (error)
 		return error;
+	if (options.kernel)
+		return baseline_modules(&(struct module_command) {
+			options.kernel, options.vmlinux, options.modules,
+			options.output,
+		});
 	error = image_open(&image, options.vmlinux);
 	if (!error)
 		error = make(&image, &options, &parts, &file);

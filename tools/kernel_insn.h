@@ -28,4 +28,12 @@ static inline bool insn_is_jcc32(const struct insn *insn)
 	return insn->opcode[0] == 0x0f && (insn->opcode[1] & 0xf0) == 0x80;
 }
 
+/* CALL, JMP or Jcc with a distance of 32 bits. */
+static inline bool insn_is_branch32(const struct insn *insn)
+{
+	return insn->immediate_size == 4 &&
+	       (insn->opcode[0] == 0xe8 || insn->opcode[0] == 0xe9 ||
+		insn_is_jcc32(insn));
+}
+
 #endif

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "cli.h"
+#include "kernel_insn.h"
 #include "kernel_memory.h"
 #include "kernel_relocs.h"
 
 u32 field_size(u8 type)
 {
-	return type == US_TEXT_ADD64 ? 8 : 4;
+	return US_RELOC_CODE_TYPE(type) == US_TEXT_ADD64 ? 8 : 4;
 }
 
 /* Where section @index lies in the image, or 0 for one that is no part of it. The
@@ -125,4 +126,26 @@ void memory_restore(struct kernel_memory *memory, u64 address, u64 len)
 
 	memcpy(memory->bytes + offset, memory->linked + offset, len);
 	memcpy(memory->marks + offset, memory->linked_marks + offset, len);
+}
+
+/* Code that was moved or made up: its distances are what the linker did not see. */
+void memory_mark_distances(struct kernel_memory *memory, u64 address, u64 len)
+{
+	const u8 *code = memory_at(memory, address);
+	u8 *marks = memory_marks(memory, address);
+	struct insn insn;
+	u64 at, next;
+
+	for (at = 0; memory->distance_code && at < len &&
+	     insn_decode(code + at, len - at, &insn); at = next) {
+		next = at + insn.length;
+		if (insn.rip_relative && !marks[at + insn.displacement_at])
+			marks[at + insn.displacement_at] =
+				memory->distance_code(memory->context, address +
+					next + (u64)insn.displacement);
+		if (insn_is_branch32(&insn) && !marks[at + insn.immediate_at])
+			marks[at + insn.immediate_at] =
+				memory->distance_code(memory->context, address +
+					next + (u64)insn.immediate);
+	}
 }

@@ -16,9 +16,13 @@ struct kernel_memory {
 	u64 base;		/* _text */
 	u64 len;		/* to the end of the last section with content */
 	u8 *bytes;		/* as patched now */
-	u8 *marks;		/* at a field's first byte: us_text_reloc_type */
+	u8 *marks;		/* at a field's first byte: US_RELOC_CODE() */
 	u8 *linked;		/* the same as linked, never written */
 	u8 *linked_marks;
+	/* Of a module's, else NULL: the code of a 32-bit distance from its text to
+	 * @address, 0 when both always move together. */
+	u8 (*distance_code)(const void *context, u64 address);
+	const void *context;
 };
 
 /* Lay out @image's sections; no marks yet. ELF_FORMAT (no address space of a kernel),
@@ -45,7 +49,11 @@ u8 *memory_marks(const struct kernel_memory *memory, u64 address);
 /* Take patches back. */
 void memory_restore(struct kernel_memory *memory, u64 address, u64 len);
 
-/* Bytes of a field of @type. */
+/* Mark the distances in the instructions at [@address, @address + @len), as patched
+ * now, by where they lead. For a module's memory; nothing for a kernel's. */
+void memory_mark_distances(struct kernel_memory *memory, u64 address, u64 len);
+
+/* Bytes of a field of @type, with or without a base. */
 u32 field_size(u8 type);
 
 #endif

@@ -103,7 +103,8 @@ static enum us_error add_static_call(struct collector *to, const u8 *entry,
 
 	if (!image_in_text(to->image, address, 1))
 		return US_OK;
-	if (!memory_has(to->memory, key, 8))
+	/* A module may call what another module defines. */
+	if (!memory_has(to->memory, key, 8) && !to->image->kernel)
 		return bad_site(to, "static_call_sites", key);
 	if (code && code[0] == 0xe8)
 		return add(to, address, US_RUN_CALL, 5, target, class, 0);
@@ -223,7 +224,9 @@ static enum us_error collect_tracers(struct collector *to)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(calls) && !error; i++) {
-		if (!image_find(to->image, calls[i].name, &address))
+		/* A module has none, and finds the kernel's. */
+		if (!image_find(to->image, calls[i].name, &address) ||
+		    to->image->kernel)
 			continue;
 		code = code_at(to, address, 5);
 		if (!code || *code != calls[i].opcode)

@@ -169,6 +169,7 @@ static enum us_error encode(const struct place *place, struct buffer *out)
 	u8 head[1 + 2 * 255];
 	u32 fields = 0;
 
+	memory_mark_distances(place->memory, place->start, len);
 	for (at = 0; at < len; at++) {
 		if (!marks[at])
 			continue;

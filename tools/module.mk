@@ -3,9 +3,10 @@
 CFLAGS_host += -Itools
 
 TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
-	common/baseline.c
+	common/baseline.c common/module_baseline.c
 # What every program here links.
-TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c
+TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c \
+	tools/report_module.c
 TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
@@ -15,7 +16,8 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_insn.c tools/kernel_tables.c tools/kernel_nops.c \
 	tools/kernel_patch.c tools/kernel_values.c tools/kernel_runtime.c \
 	tools/kernel_entries.c tools/kernel_gates.c tools/kernel_ranges.c \
-	tools/kernel_probes.c \
+	tools/kernel_probes.c tools/module_file.c tools/module_set.c \
+	tools/module_link.c tools/module_make.c tools/module_command.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
 	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \

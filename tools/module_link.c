@@ -335,6 +335,47 @@ static enum us_error relocate(struct linked_module *module)
 	return US_OK;
 }
 
+/*
+ * A module that may not know a static call's key names the trampoline in its place,
+ * and the kernel looks the key up (kernel/static_call_inline.c,
+ * static_call_add_module()). __SCT__NAME belongs to __SCK__NAME.
+ */
+static void resolve_static_calls(struct linked_module *module)
+{
+	const struct kernel_image *kernel = module->set->kernel;
+	const struct module_section *sites;
+	u64 at, address, key;
+	char name[256];
+	u32 i, distance;
+	u8 *field;
+
+	sites = module_section(&module->file, ".static_call_sites");
+	if (!sites || sites->area == AREA_NONE)
+		return;
+	for (i = 0; i < module->file.symbol_count; i++) {
+		const char *symbol = module_symbol_name(&module->file, i);
+
+		if (strncmp(symbol, "__SCT__", 7) ||
+		    module->file.symbols[i].st_shndx != SHN_UNDEF ||
+		    !image_find(kernel, symbol, &address))
+			continue;
+		snprintf(name, sizeof(name), "__SCK__%s", symbol + 7);
+		if (!image_find(kernel, name, &key))
+			continue;
+		for (at = 4; at + 4 <= sites->header->sh_size; at += 8) {
+			u64 place = module->link[sites->area] + sites->offset + at;
+
+			field = module->content[sites->area] + sites->offset + at;
+			distance = read_u32(field);
+			if (((place + (u64)(s64)(s32)distance) & ~3ull) !=
+			    (address & ~3ull))
+				continue;
+			distance = (distance & 3) + (u32)(key - place);
+			memcpy(field, &distance, 4);
+		}
+	}
+}
+
 /* Addresses for the areas, and the sections' content in them. */
 static enum us_error lay_out(struct linked_module *module)
 {
@@ -505,7 +546,10 @@ enum us_error module_link(struct linked_module *module,
 				 module->file.area_len[AREA_TEXT], &index);
 	if (!error)
 		error = relocate(module);
-	return error ? error : shape_image(module);
+	if (error)
+		return error;
+	resolve_static_calls(module);
+	return shape_image(module);
 }
 
 void module_unlink(struct linked_module *module)
