@@ -5,15 +5,14 @@
 #include "hpet.h"
 #include "pin.h"
 
-/* The HPET's period; less than that between two ticks is not worth one. Whatever
- * exits come in between, no two ticks are more than a second apart. */
 #define PERIOD_MS	900
-#define LEAST_MS	800
 /* The CPU whose interrupts are used has gone to sleep: another one takes over. */
 #define TAKE_OVER_MS	2000
 
 static enum { NONE, HPET, INTERRUPTS } source;
-static volatile u64 due;
+static volatile bool pending;	/* HPET: its time has come since the last tick */
+static u32 last_seen;		/* HPET: its comparator then */
+static volatile u64 due;	/* INTERRUPTS: TSC */
 static volatile u32 watched;	/* INTERRUPTS: of this vCPU */
 
 void tick_start(void)
@@ -21,14 +20,28 @@ void tick_start(void)
 	if (source != NONE)
 		return;
 	source = hpet_start(PERIOD_MS) ? HPET : INTERRUPTS;
-	due = rdtsc() + tsc_from_ms(LEAST_MS);
+	due = rdtsc() + tsc_from_ms(PERIOD_MS);
 	log_write(US_LOG_INFO, MAX_CPUS, "mappings are looked at once a second, by %s",
 		  source == HPET ? hpet_route() : "a CPU's interrupts");
 }
 
 bool tick_sent_nmi(struct cpu *cpu)
 {
-	return source == HPET && hpet_sent_nmi(cpu);
+	u32 now;
+
+	if (source != HPET || !hpet_sent_nmi(cpu))
+		return false;
+	/* All CPUs come; the first one makes it time for a tick. */
+	now = cpu->hpet_seen;
+	if (__atomic_exchange_n(&last_seen, now, __ATOMIC_SEQ_CST) != now)
+		pending = true;
+	return true;
+}
+
+static bool is_time(void)
+{
+	return source == HPET ? pending :
+		source == INTERRUPTS && rdtsc() >= due;
 }
 
 static void name_guest(const struct vcpu *vcpu)
@@ -55,15 +68,13 @@ static bool domain_is_free(void)
 
 void tick_poll(struct cpu *cpu, struct vcpu *vcpu)
 {
-	u64 now = rdtsc();
-
-	if (source == NONE || now < due || !vcpu->pinned ||
-	    !control_try_lock())
+	if (!is_time() || !vcpu->pinned || !control_try_lock())
 		return;
-	if (now >= due && domain_is_free()) {
-		if (now - due > tsc_from_ms(TAKE_OVER_MS))
+	if (is_time() && domain_is_free()) {
+		if (rdtsc() - due > tsc_from_ms(TAKE_OVER_MS))
 			watched = vcpu->index;
-		due = now + tsc_from_ms(LEAST_MS);
+		due = rdtsc() + tsc_from_ms(PERIOD_MS);
+		pending = false;
 		name_guest(vcpu);
 		control_post(US_EV_TICK, vcpu, SHORT_BUDGET_MS);
 		control_run(cpu, true);
