@@ -418,7 +418,7 @@ static bool apply_alternative_6_8(struct kernel_memory *memory,
 static void poison_endbr(struct kernel_memory *memory, const struct patch *patch)
 {
 	static const struct code poison = {
-		.bytes = { 0x0f, 0x1f, 0x40, 0xd6 },	/* NOPL -42(%RAX) */
+		.bytes = { 0x66, 0x0f, 0x1f, 0x00 },	/* osp NOPL (%RAX) */
 	};
 	static const u8 endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 
