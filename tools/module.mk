@@ -41,6 +41,11 @@ $(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c \
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
 
+# The same for a module; see tests/tools/live_modules.py.
+$(OUT)/tests/check_module: $(call objects,host,tests/tools/check_module.c $(TOOLS_LIB))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
+
 $(OUT)/tests/test_ring: $(call objects,host,tests/tools/test_ring.c \
 		guest-agent/ring.c guest-agent/fail.c common/errors.c)
 	@mkdir -p $(@D)
