@@ -7,6 +7,7 @@
 #include "guest_memory.h"
 #include "keys.h"
 #include "patches.h"
+#include "probes.h"
 #include "stack_check.h"
 #include "state.h"
 #include "text.h"
@@ -57,6 +58,7 @@ enum us_error control_init(void)
 	memset(&control, 0, sizeof(control));
 	patches_reset();
 	text_map_reset();
+	probes_reset();
 	audit_reset();
 	stack_check_reset();
 	guest_forget_tables();

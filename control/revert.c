@@ -66,7 +66,7 @@ static enum us_error check_current(void *ctx)
 		u64 gva = kernel->text_gva + hunk->image_offset;
 
 		error = kernel_read(kernel, hunk->image_offset, found,
-					 hunk->len);
+				    hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
 		for (k = 0; k < hunk->len; k++)
@@ -89,7 +89,7 @@ static enum us_error restore(void *ctx)
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
 		error = kernel_write(kernel, hunk->image_offset,
-					  hunk->before, hunk->len);
+				     hunk->before, hunk->len);
 	}
 	if (!error)
 		return US_OK;
@@ -97,7 +97,7 @@ static enum us_error restore(void *ctx)
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
 		if (kernel_write(kernel, hunk->image_offset, hunk->after,
-				      hunk->len))
+				 hunk->len))
 			host_log(US_LOG_ERROR, "revert: a hunk could not be redone");
 	}
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);

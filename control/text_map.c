@@ -207,7 +207,7 @@ enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
 		if (at >= offset + len)
 			break;
 		if (at + (type == US_TEXT_ADD64 ? 8 : 4) > offset)
-			unrelocate(window + (at - start), type, map->slide);
+			unrelocate(window + (at - start), type, map->moves[0]);
 	}
 	memcpy(dst, window + (offset - start), len);
 	return US_OK;

@@ -13,7 +13,8 @@
 struct text_map {
 	u64 gva;		/* of offset 0, as it runs */
 	u64 len;		/* bytes of text; what is sealed are whole pages */
-	u64 slide;		/* what relocation added to the fields */
+	const u64 *moves;	/* what each base of its fields moved by; the
+				 * kernel's has one, the slide */
 	const struct kernel *kernel;	/* whose policy and image count */
 	const struct frames *frames;	/* where it lies; runs of US_RANGE_TEXT */
 	/* As in a baseline: sorted, disjoint, checked. Targets are offsets in this
