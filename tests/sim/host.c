@@ -82,6 +82,36 @@ void sim_poke64(u64 gpa, u64 value)
 	sim_poke(gpa, &value, sizeof(value));
 }
 
+/* Bytes on either side of a write that the core is shown. */
+#define AROUND		16u
+
+enum us_error sim_guest_write(u64 gpa, const void *bytes, u32 len)
+{
+	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE), inside = gpa - page;
+	u64 before = inside < AROUND ? inside : AROUND;
+	u64 end = inside + len + AROUND;
+	struct text_write write = {
+		.gpa = gpa, .gva = 0x1234, .rip = 0xffffffff9d001234, .vcpu = 1,
+		.len = len, .bytes = bytes,
+		.around_before = (u32)before,
+	};
+	enum us_error error;
+	u8 around[PAGE_SIZE];
+
+	if (!span_inside(gpa, len, SIM_END))
+		return US_E_GUEST_ADDRESS;
+	write.around_len = (u32)((end < PAGE_SIZE ? end : PAGE_SIZE) -
+				 (inside - before));
+	memcpy(around, sim.memory + gpa - before, write.around_len);
+	write.around = around;
+	error = control_text_write(&write);
+	if (!error && gpa + len > SIM_HIDDEN)
+		return US_E_GUEST_ADDRESS;
+	if (!error)
+		sim_poke(gpa, bytes, len);
+	return error;
+}
+
 /* True at the n-th call. */
 static bool breaks(u32 *countdown)
 {

@@ -222,8 +222,17 @@ static void load_text(void)
 		memcpy(text + reloc->offset, &value,
 		       reloc->type == US_TEXT_ADD64 ? 8 : 4);
 	}
-	for (i = 0; i < sim_site_count; i += 2)
-		memset(text + sim_sites[i].offset, 0x90, sim_sites[i].len);
+	for (i = 0; i < sim_site_count; i++)
+		if (i % 2 && sim_sites[i].values)
+			sim_value_bytes(&sim_sites[i], 1, sim.slide,
+					text + sim_sites[i].offset);
+		else if (!sim_sites[i].values)
+			memset(text + sim_sites[i].offset, 0xa5,
+			       sim_sites[i].len);
+	for (i = 0; i < sim_runtime_count; i++)
+		if (us_runtime_kind(&sim_runtime[i]) == US_RUN_FTRACE)
+			memcpy(text + sim_runtime[i].offset,
+			       "\x0f\x1f\x44\x00\x00", 5);
 	for (i = 0; i < SIM_TEXT_LEN; i++)
 		sim.memory[sim_image_gpa(i)] = text[i];
 	memcpy(sim.memory + sim_image_gpa(SIM_NOTE), sim_build_id,

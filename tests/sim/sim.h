@@ -52,6 +52,9 @@
 #define SIM_IMAGE_END		0x3ff000ull
 #define SIM_ENTRY_SYSCALL	0x80ull
 #define SIM_RETURN_TO_HANDLER	0xc0ull
+#define SIM_FENTRY		0xb00u	/* what ftrace calls, and one 0x20 above */
+#define SIM_THUNK		0xb80u	/* return thunk, and one 0x20 above */
+#define SIM_CALLEE		0x4000u	/* of static calls; others are a class */
 
 /* Functions start every 4 KiB from 0x1000 on, with a 5-byte ftrace site first. */
 #define SIM_FUNCTION		0x1000ull
@@ -144,12 +147,31 @@ struct control_caller sim_caller(u64 request_gva);
 /* The kernel's text as linked, and its description. */
 extern u8 sim_linked[SIM_TEXT_LEN];
 extern const u8 sim_build_id[SIM_BUILD_ID_LEN];
-/* Sites of the whole text, sorted; the runtime ones are those of kinds ftrace and
- * jump label. Relocations, sorted. */
-extern struct us_site sim_sites[512];
+/* Boot-time sites, sorted, with what may stand there; none: masked. */
+struct sim_value {
+	u8 bytes[16];		/* as linked */
+	u8 field, type;		/* a field at @field, unless that is 0 */
+};
+struct sim_site {
+	u32 offset;
+	u16 len;
+	u8 kind;		/* enum us_site_kind */
+	u8 values;
+	struct sim_value value[2];
+};
+extern struct sim_site sim_sites[256];
 extern u32 sim_site_count;
+/* The bytes of value @index as they are when the kernel runs @slide higher. */
+void sim_value_bytes(const struct sim_site *site, u32 index, u64 slide, u8 *bytes);
+
+/* As in a baseline. */
+extern struct us_runtime_site sim_runtime[512];
+extern u32 sim_runtime_count;
+extern struct us_entry sim_entries[512];
+extern u32 sim_entry_count;
 extern struct us_text_reloc sim_relocs[512];
 extern u32 sim_reloc_count;
+extern u8 sim_probes[(SIM_TEXT_LEN + 7) / 8];
 
 /* What the image's constants hold, as linked and as loaded: no field of theirs
  * moves. */
@@ -160,5 +182,12 @@ void sim_set_gate(u32 vector, u64 handler, u8 type, u8 ist);
 
 /* Make text, sites and relocations; once is enough. */
 void sim_make_text(void);
+
+/* A branch of @len bytes at image offset @offset to @target, an image offset too. */
+void sim_branch(u8 *bytes, u32 len, u8 opcode, u32 offset, u64 target);
+
+/* A store of the guest's to a frame that is not open, as a host hands it over: judged,
+ * and carried out when it is allowed. It does not count as the core's change. */
+enum us_error sim_guest_write(u64 gpa, const void *bytes, u32 len);
 
 #endif

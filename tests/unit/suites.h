@@ -24,6 +24,8 @@ struct test {
 	SUITE(in_use)		\
 	SUITE(revert)		\
 	SUITE(text_write)	\
+	SUITE(site_rule)	\
+	SUITE(probes)		\
 	SUITE(audit)		\
 	SUITE(guards)		\
 	SUITE(errors)

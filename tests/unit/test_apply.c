@@ -408,10 +408,10 @@ static void too_many(void)
 	bench_start_sealed();
 	/* Two hunks' places in each function would do; a function has room. */
 	for (i = 0; i < US_MAX_PATCHES; i++) {
-		u32 at = i / 2 * F + F + (i % 2 ? 0xa0 : 0);
+		u32 at = i / 2 * F + F + (i % 2 ? 0xe3 : 0);
 
 		bundle_spec_default(&bench_spec, i / 2 * F + F, i + 1);
-		if (at == US_BLOCK_TEXT)
+		if (at == US_BLOCK_BYTES)
 			at += 0x10;
 		bench_spec.hunk[0].image_offset = at + 5;
 		memcpy(bench_spec.hunk[0].expected, sim_linked + at + 5, 5);
