@@ -4,6 +4,7 @@
 
 #include "audit.h"
 #include "patches.h"
+#include "probes.h"
 #include "state.h"
 
 static void fill_sealed(struct us_status *status)
@@ -44,6 +45,7 @@ enum us_error status_request(const struct control_call *call)
 	status->hidden_bytes = host->hidden_bytes;
 	status->writes_allowed = control.writes_allowed;
 	status->writes_refused = control.writes_refused;
+	status->probes = probes_count();
 	if (control.sealed)
 		fill_sealed(status);
 	control.result.out_len = sizeof(*status);

@@ -151,16 +151,15 @@ static bool next_place(const struct check *check, struct place *place)
 static enum us_error check_place(struct check *check, const struct place *place)
 {
 	bool begins = place->offset >= check->start;
-	enum us_error error = US_OK;
+	enum us_error error;
 
 	if (place->runtime) {
 		check->runtime++;
 		return begins ? check_runtime(check, place->runtime) : US_OK;
 	}
 	check->site++;
-	if (begins)
-		error = check_site(check, place->site);
-	return error ? error : skip_inside(check, place->site);
+	error = skip_inside(check, place->site);
+	return !error && begins ? check_site(check, place->site) : error;
 }
 
 static enum us_error check_all(struct check *check)

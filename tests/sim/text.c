@@ -130,7 +130,7 @@ static void describe_function(u32 at)
 
 	if (at == US_BLOCK_BYTES) {
 		add_reloc(at - 2, US_TEXT_ADD32);
-	} else if (!add_crossing(at)) {
+	} else if (at != 2 * US_BLOCK_BYTES && !add_crossing(at)) {
 		add_runtime(at, US_RUN_FTRACE, 5, 0xe8, US_NO_TARGET,
 			    US_CLASS_FTRACE);
 		add_reloc(at + 8, US_TEXT_ADD32);
