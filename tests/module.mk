@@ -24,6 +24,11 @@ $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk
 	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent no_timer_check"
 
+# Tracers, and what else makes a kernel patch itself, as Debian ships them.
+TOOLS := perf trace-cmd bpftrace nft kexec stress-ng modprobe rmmod insmod
+$(GUEST)/tools.img: build/run/make-tools build/packages.txt tests/module.mk
+	$(Q)build/run/make-tools $@ $(TOOLS)
+
 # A key that no image trusts.
 $(GUEST)/stranger.key:
 	@mkdir -p $(@D)
@@ -54,6 +59,22 @@ $(G)/us_attack.ko: $(wildcard tests/guest/module/*) common/abi.h $(K)/version
 		> $(G)/module.log 2>&1 || { cat $(G)/module.log; exit 1; }
 	$(Q)objcopy --strip-debug $(G)/module/us_attack.ko $@
 
+$(G)/us_live.ko: $(wildcard tests/guest/livepatch/*) $(K)/version
+	@mkdir -p $(G)/livepatch
+	$(Q)cp $(wildcard tests/guest/livepatch/*) $(G)/livepatch/
+	$(KBUILD) M=$(abspath $(G)/livepatch) modules \
+		> $(G)/livepatch.log 2>&1 || { cat $(G)/livepatch.log; exit 1; }
+	$(Q)objcopy --strip-debug $(G)/livepatch/us_live.ko $@
+
+# The test userland with modules of this kernel: those of the disks, where they are
+# not built in, and some to load and unload.
+MODULES := nvme ext4 crc32c_generic dummy veth brd loop nf_tables msr
+$(G)/initramfs.img: $(GUEST)/initramfs.img build/run/make-modules $(K)/version \
+		tests/module.mk
+	@mkdir -p $(@D)
+	$(Q)build/run/make-modules $(G)/modules.img $(K)/modules $(KREL) $(MODULES)
+	$(Q)cat $(GUEST)/initramfs.img $(G)/modules.img > $@
+
 $(G)/patch/.built: $(wildcard tests/guest/patch/*) $(K)/version
 	@mkdir -p $(@D)
 	$(Q)cp $(wildcard tests/guest/patch/*) $(@D)
@@ -64,7 +85,7 @@ $(PATCHES:%=$(G)/patch/%.o): $(G)/patch/.built ;
 $(G)/baseline.ubase: $(K)/version $(UNDERSEAL)
 	@mkdir -p $(@D)
 	@echo "Making the baseline of $(KREL)"
-	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux -o $@
+	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux --image $(K)/vmlinuz -o $@
 
 $(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
 		$(UNDERSEAL)
@@ -87,7 +108,8 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 		$(GUEST)/stranger.key
 	$(Q)touch $@
 
-$(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
+$(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
+		$(G)/bad/.made | $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
 	$(Q)rm -f $@
@@ -95,7 +117,7 @@ $(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
 		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
-GUEST_READY := $(G)/data.img $(GUEST)/initramfs.img $(GUEST)/grub.efi
+GUEST_READY := $(G)/data.img $(G)/initramfs.img $(GUEST)/grub.efi
 
 do-run: all $(GUEST_READY)
 	$(Q)build/run/run-server $(KREL)
