@@ -11,7 +11,7 @@ include $(wildcard tests/*/module.mk)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
-GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring)
+GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf)
 
 $(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/errors.o
 	@mkdir -p $(@D)
@@ -111,21 +111,22 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 		$(G)/bad/.made | $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
-	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
+	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
 		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
 GUEST_READY := $(G)/data.img $(G)/initramfs.img $(GUEST)/grub.efi
+TEST_READY := $(GUEST_READY) $(GUEST)/tools.img $(OUT)/tests/check_text
 
 do-run: all $(GUEST_READY)
 	$(Q)build/run/run-server $(KREL)
 do-demo: all $(GUEST_READY)
 	$(Q)python3 tests/system/demo.py $(KREL)
-do-test: all $(GUEST_READY)
+do-test: all $(TEST_READY)
 	$(Q)python3 tests/system/run_tests.py $(KREL)
-do-bench: all $(GUEST_READY)
+do-bench: all $(TEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
 do-debian-server: all $(GUEST_READY)
 	$(Q)python3 tests/system/debian_server.py $(KREL)
