@@ -25,19 +25,26 @@ import files
 import loader_checks
 import machine
 import pin_checks
+import seal_checks
 import server_checks
 
 LOGS = files.out("logs")
 
 
+TOOLS = ["-drive", "if=none,id=tools,format=raw,snapshot=on,file=" +
+         files.out("guest/tools.img"),
+         "-device", "nvme,drive=tools,serial=tools"]
+
+
 def start_server(kernel, scratch, name, smp, loader="underseal.efi",
-                 accel=None):
+                 accel=None, mem=None, extra=()):
     def start():
         esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
                                   kernel, loader=loader)
         server = Server(esp, kernel,
                         log=os.path.join(LOGS, f"{name}.log"),
-                        settings=machine.Settings(smp=smp, accel=accel))
+                        settings=machine.Settings(smp=smp, accel=accel,
+                                                  mem=mem), extra=extra)
         try:
             server.wait_ready()
         except machine.MachineError as error:
@@ -79,6 +86,7 @@ def jobs(report, kernel, scratch, only):
             report, name, checks,
             start_server(kernel, scratch, name, smp, **start), only))
 
+    suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
     for smp in (4, 2, 1):
         suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
                             or not getattr(check, "several_cpus", False)],

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Is every byte of a sealed kernel's text still one that its baseline allows?
+
+Looked at from outside: QEMU copies the text out of the machine's memory, and
+tests/tools/check_text compares it with the baseline. Neither the guest nor the
+hypervisor has a part in that.
+"""
+import os
+import subprocess
+
+from harness import expect, expect_equal
+import files
+
+
+def text_verifies(server):
+    path = os.path.join(server.dir, "text")
+    with open(path, "wb") as file:
+        file.write(server.text_bytes())
+    done = subprocess.run(
+        [files.out("tests/check_text"),
+         os.path.join(server.kernel.guest, "baseline.ubase"), path,
+         hex(server.slide)], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False)
+    os.unlink(path)
+    expect(done.returncode == 0, f"text: {done.stdout[-1500:]}")
+
+
+def warnings(server):
+    """What the hypervisor's log warns of: the last lines."""
+    return server.sh("underseal-guest log | grep warning | tail -n 5")[1]
+
+
+def nothing_refused(server, before):
+    """No write to text was refused since status @before was taken."""
+    now = server.tool_ok("status")
+    if now["writes_refused"] != before["writes_refused"]:
+        raise AssertionError("a write was refused: " + warnings(server))
+    return now
+
+
+def row(check, patches=True):
+    """@check uses a feature for real. Around it: with @patches, the kernel did
+    patch itself for that; nothing was refused, and all text verifies."""
+    def wrapped(server):
+        before = server.tool_ok("status")
+        try:
+            check(server)
+        except AssertionError as failure:
+            quiet(server)
+            raise AssertionError(f"{failure} {warnings(server)}") from None
+        after = nothing_refused(server, before)
+        if patches:
+            expect(after["writes_allowed"] > before["writes_allowed"],
+                   "no write was arbitrated")
+        expect_equal(server.kernel_trouble(), "", "kernel log")
+        text_verifies(server)
+
+    wrapped.__doc__ = check.__doc__
+    wrapped.__name__ = check.__name__
+    return wrapped
+
+
+def quiet(server):
+    """Tracing off, whatever a failed check has left on."""
+    tracing = "/sys/kernel/tracing"
+    for command in (f"echo 0 > {tracing}/events/enable",
+                    f"echo nop > {tracing}/current_tracer",
+                    f"echo > {tracing}/set_ftrace_filter",
+                    f"echo > {tracing}/kprobe_events",
+                    f"echo 1 > {tracing}/tracing_on"):
+        server.sh(command, timeout=300)
