@@ -131,7 +131,11 @@ enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
 	u64 table_gva = kernel_symbol(kernel, US_FACT_LEVEL2_KERNEL_PGT);
 	u64 table[ENTRIES];
 	struct page_mapping found;
+	enum us_error error;
 
+	error = audit_now();
+	if (error)
+		return error;
 	if (guest_translate(&kernel->space, table_gva, &found) ||
 	    not_for_tables(kernel, found.gpa) ||
 	    host_read(found.gpa, table, sizeof(table)))

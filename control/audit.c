@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is noted of the mapping, when it is looked at, and what a difference does. */
+/* When the mapping is looked at, and what a difference does. */
 #include <string.h>
 
-#include "audit.h"
-#include "audit_checks.h"
-#include "audit_walk.h"
+#include "audit_state.h"
 #include "state.h"
 #include "text.h"
 
-#define MAX_SPANS	288u
-#define MAX_SLOTS	256u
-#define MAX_REPORTED	16u	/* differences that are remembered */
 #define MAX_REPAIRS	1024u	/* in one look: two page tables full of them */
 #define SAME_PAGE	32u	/* writes to a page from one check to the next */
-
-static struct {
-	bool active;
-	u8 policy;		/* US_MAPPING_* */
-	struct address_space space;	/* the kernel's own */
-	u64 flush_gpa;		/* a sealed frame of text */
-	struct audit_counts counts;
-	u32 spans_used, slots_used;
-	struct audit_span spans[MAX_SPANS];
-	struct audit_slot slots[MAX_SLOTS];
-	/* Differences that were logged and are still there. */
-	u32 reported;
-	u64 reported_at[MAX_REPORTED], reported_found[MAX_REPORTED];
-	u64 last_page;		/* that audit_write() saw */
-	u32 same_page;
-} audit;
 
 /* One look: what it found, and whether it may act on it. */
 struct look {
@@ -38,56 +17,9 @@ struct look {
 	struct audit_difference first;
 };
 
-void audit_reset(void)
-{
-	memset(&audit, 0, sizeof(audit));
-}
-
 void audit_get_counts(struct audit_counts *counts)
 {
 	*counts = audit.counts;
-}
-
-static struct audit_slot *find_slot(u64 gva)
-{
-	u32 i;
-
-	gva = ALIGN_DOWN(gva, SIZE_2M);
-	for (i = 0; i < audit.slots_used; i++)
-		if (audit.slots[i].gva == gva)
-			return &audit.slots[i];
-	return NULL;
-}
-
-static struct audit_slot *need_slot(u64 gva)
-{
-	struct audit_slot *slot = find_slot(gva);
-
-	if (slot || audit.slots_used == MAX_SLOTS)
-		return slot;
-	slot = &audit.slots[audit.slots_used++];
-	memset(slot, 0, sizeof(*slot));
-	slot->gva = ALIGN_DOWN(gva, SIZE_2M);
-	return slot;
-}
-
-static const struct audit_span *find_span(u64 gva)
-{
-	u32 i;
-
-	for (i = 0; i < audit.spans_used; i++)
-		if (gva - audit.spans[i].gva < audit.spans[i].len)
-			return &audit.spans[i];
-	return NULL;
-}
-
-/* The end of the part of @span that lies in the slot of @gva. */
-static u64 slot_end(const struct audit_span *span, u64 gva)
-{
-	u64 left = span->gva + span->len - gva;
-	u64 room = SIZE_2M - (gva & (SIZE_2M - 1));
-
-	return gva + (left < room ? left : room);
 }
 
 /* Is [gpa, gpa + 8) memory that the guest itself may write? An entry is not written
@@ -143,19 +75,38 @@ static void count(const struct audit_difference *difference)
 	audit.counts.gva = difference->gva;
 }
 
+/* Differences that were told and are no more may be told again. */
+static void forget_told(void)
+{
+	u64 entry;
+	u32 i = 0;
+
+	while (i < audit.told) {
+		if (host_read(audit.told_at[i], &entry, sizeof(entry)))
+			entry = 0;
+		if (audit_entry_alike(entry, audit.told_found[i])) {
+			i++;
+			continue;
+		}
+		audit.told--;
+		audit.told_at[i] = audit.told_at[audit.told];
+		audit.told_found[i] = audit.told_found[audit.told];
+	}
+}
+
 /* A difference that stays is told once, however often it is seen. */
 static void tell(const struct audit_difference *difference)
 {
 	u32 i;
 
-	for (i = 0; i < audit.reported; i++)
-		if (audit.reported_at[i] == difference->at &&
-		    audit.reported_found[i] == difference->found)
+	for (i = 0; i < audit.told; i++)
+		if (audit.told_at[i] == difference->at &&
+		    audit.told_found[i] == difference->found)
 			return;
-	if (audit.reported == MAX_REPORTED)
+	if (audit.told == AUDIT_TOLD)
 		return;
-	audit.reported_at[audit.reported] = difference->at;
-	audit.reported_found[audit.reported++] = difference->found;
+	audit.told_at[audit.told] = difference->at;
+	audit.told_found[audit.told++] = difference->found;
 	count(difference);
 	log_difference(difference, " changed: ");
 }
@@ -166,7 +117,7 @@ static bool repaired(struct look *look,
 	if (look->repairs == MAX_REPAIRS || !repair(difference))
 		return false;
 	count(difference);
-	if (look->repairs++ < MAX_REPORTED)
+	if (look->repairs++ < AUDIT_TOLD)
 		log_difference(difference, " repaired: ");
 	return true;
 }
@@ -205,11 +156,11 @@ static void look_at_span(struct look *look, const struct address_space *space,
 	u64 gva = span->gva;
 
 	while (gva - span->gva < span->len) {
-		slot = find_slot(gva);
-		if (audit_walk(space, own, span, slot, gva, slot_end(span, gva),
+		slot = audit_find_slot(gva);
+		if (audit_walk(space, own, span, slot, gva, audit_slot_end(span, gva),
 			       &difference) ||
 		    !found_difference(look, span, &difference))
-			gva = slot_end(span, gva);
+			gva = audit_slot_end(span, gva);
 	}
 }
 
@@ -246,6 +197,7 @@ static void look_stopped(struct look *look)
 	u32 i;
 
 	guest_forget_tables();
+	forget_told();
 	audit.counts.audits++;
 	audit.counts.pinned = 0;
 	look_at_space(look, &audit.space, true);
@@ -255,13 +207,17 @@ static void look_stopped(struct look *look)
 		audit.counts.pinned += pinned;
 		look_at_space(look, &space, false);
 	}
-	if (!look->differences)
-		audit.reported = 0;
 	/* No vCPU may go on with a translation that was taken back: any change
 	 * of permissions drops them all. */
 	if (look->repairs && host_protect(audit.flush_gpa, PAGE_SIZE,
 					  US_PROT_SEALED))
 		host_log(US_LOG_ERROR, "mapping: translations stay cached");
+}
+
+static enum us_error changed(const struct audit_difference *difference)
+{
+	return control_fail(US_E_MAPPING_CHANGED, difference->gva,
+			    difference->found, NULL);
 }
 
 enum us_error audit_stopped(void)
@@ -271,45 +227,48 @@ enum us_error audit_stopped(void)
 	if (!audit.active)
 		return US_OK;
 	look_stopped(&look);
-	if (!look.differences)
-		return US_OK;
-	return control_fail(US_E_MAPPING_CHANGED, look.first.gva,
-			    look.first.found, NULL);
+	return look.differences ? changed(&look.first) : US_OK;
 }
 
 /* Something differed while the guest was running. Look again while it is not. */
-static void confirm(const struct audit_difference *seen)
+static enum us_error confirm(const struct audit_difference *seen)
 {
 	struct look look = { .act = true };
 
 	if (host_stop()) {
 		tell(seen);	/* the next tick tries again */
-		return;
+		return changed(seen);
 	}
 	look_stopped(&look);
 	host_release();
 	guest_forget_tables();
-	if (!look.differences && !look.repairs) {
+	if (look.differences)
+		return changed(&look.first);
+	if (!look.repairs) {
 		count(seen);
 		log_difference(seen, " changed and changed back: ");
 	}
+	return US_OK;
 }
 
 /* With the guest running: the kernel's own space, and @who's unless NULL. */
-static void look_running(const struct control_caller *who)
+static enum us_error look_running(const struct control_caller *who)
 {
 	struct look look = { .act = false };
 	struct address_space space;
 
 	guest_forget_tables();
+	forget_told();
 	audit.counts.audits++;
 	look_at_space(&look, &audit.space, true);
 	if (who && !guest_caller_space(who, &space))
 		look_at_space(&look, &space, false);
-	if (look.differences)
-		confirm(&look.first);
-	else
-		audit.reported = 0;
+	return look.differences ? confirm(&look.first) : US_OK;
+}
+
+enum us_error audit_now(void)
+{
+	return audit.active ? look_running(NULL) : US_OK;
 }
 
 void control_tick(const struct control_caller *who)
@@ -338,8 +297,8 @@ static bool leaf_alike(const struct audit_slot *slot,
 
 void audit_write(u64 gva)
 {
-	const struct audit_slot *slot = find_slot(gva);
-	const struct audit_span *span = find_span(gva);
+	const struct audit_slot *slot = audit_find_slot(gva);
+	const struct audit_span *span = audit_find_span(gva);
 
 	gva = ALIGN_DOWN(gva, PAGE_SIZE);
 	if (!slot || !span ||
@@ -349,140 +308,6 @@ void audit_write(u64 gva)
 	audit.same_page = 0;
 	if (!leaf_alike(slot, span, gva))
 		look_running(NULL);
-}
-
-static struct audit_span *new_span(void)
-{
-	u32 i;
-
-	for (i = 0; i < audit.spans_used; i++)
-		if (!audit.spans[i].len)
-			return &audit.spans[i];
-	return audit.spans_used < MAX_SPANS ? &audit.spans[audit.spans_used++] :
-					      NULL;
-}
-
-/* Note @wanted if it is mapped as it says. */
-static enum us_error add(const struct audit_span *wanted)
-{
-	struct audit_span *span = new_span();
-	struct audit_difference difference;
-	struct audit_slot *slot;
-	u64 gva = wanted->gva;
-
-	if (!span)
-		return control_fail(US_E_MODULE_ROOM, MAX_SPANS, 0, NULL);
-	span->len = 0;
-	for (; gva - wanted->gva < wanted->len; gva = slot_end(wanted, gva)) {
-		slot = need_slot(gva);
-		if (!slot)
-			return control_fail(US_E_MODULE_ROOM, MAX_SLOTS, 0, NULL);
-		if (!audit_walk(&audit.space, true, wanted, slot, gva,
-				slot_end(wanted, gva), &difference))
-			return control_fail(US_E_KERNEL_MAPPING, difference.gva,
-					    difference.found, NULL);
-	}
-	*span = *wanted;
-	return US_OK;
-}
-
-static bool span_ok(u64 gva, u64 len, u64 flags)
-{
-	return IS_ALIGNED(gva | len, PAGE_SIZE) && len && span_valid(gva, len) &&
-	       !(flags & ~AUDIT_FLAGS);
-}
-
-enum us_error audit_add(u64 gva, const struct frames *frames, u64 flags,
-			bool (*gone)(u64 gva))
-{
-	const struct frame_run *last = &frames->runs[frames->count - 1];
-	const u64 len = frames->count ? last->offset + last->len : 0;
-	const struct audit_span span = {
-		.gva = gva, .len = len, .frames = frames, .flags = flags,
-		.gone = gone,
-	};
-
-	if (!span_ok(gva, len, flags))
-		return control_fail(US_E_KERNEL_MAPPING, gva, len, NULL);
-	return add(&span);
-}
-
-enum us_error audit_add_run(u64 gva, u64 len, u64 gpa, u64 flags)
-{
-	const struct audit_span span = {
-		.gva = gva, .len = len, .gpa = gpa, .flags = flags,
-	};
-
-	if (!span_ok(gva, len, flags))
-		return control_fail(US_E_KERNEL_MAPPING, gva, len, NULL);
-	return add(&span);
-}
-
-void audit_remove(u64 gva)
-{
-	u32 i;
-
-	for (i = 0; i < audit.spans_used; i++)
-		if (audit.spans[i].gva == gva)
-			audit.spans[i].len = 0;
-}
-
-/* What a page of the image may be mapped with. */
-static bool rights_sane(const struct kernel *kernel, u64 gva, u64 flags)
-{
-	bool text = gva - kernel->text_gva < kernel->text_len;
-
-	return !(flags & PTE_USER) && !(text && (flags & PTE_NX));
-}
-
-/* Note [gpa, gpa + len) at @gva, in pieces with equal rights. */
-static enum us_error note_run(const struct kernel *kernel, u64 gva, u64 gpa,
-			      u64 len)
-{
-	struct page_mapping found = { 0 };
-	u64 start = 0, at, flags = 0;
-	enum us_error error;
-
-	for (at = 0; at < len; at += PAGE_SIZE) {
-		if (guest_translate(&kernel->space, gva + at, &found) ||
-		    !rights_sane(kernel, gva + at, found.flags))
-			return control_fail(US_E_KERNEL_MAPPING, gva + at, 0,
-					    NULL);
-		if (at && found.flags != flags) {
-			error = audit_add_run(gva + start, at - start,
-					      gpa + start, flags);
-			if (error)
-				return error;
-			start = at;
-		}
-		flags = found.flags;
-	}
-	return audit_add_run(gva + start, len - start, gpa + start, flags);
-}
-
-static enum us_error note_image(const struct kernel *kernel)
-{
-	const struct frame_run *run;
-	enum us_error error = US_OK;
-	u32 i;
-
-	audit.space = kernel->space;
-	for (i = 0; i < kernel->frames.count && !error; i++) {
-		run = &kernel->frames.runs[i];
-		error = note_run(kernel, kernel->text_gva + run->offset, run->gpa,
-				 run->len);
-	}
-	return error;
-}
-
-/* Linux reads the IDT through a read-only alias (idt_map_in_cea() in
- * arch/x86/kernel/idt.c). */
-static enum us_error note_idt(const struct kernel *kernel,
-			      const struct audit_idt *idt)
-{
-	if (!idt->gva || find_span(idt->gva))
-		return US_OK;
-	return note_run(kernel, idt->gva, idt->gpa, PAGE_SIZE);
 }
 
 /* The address spaces of all vCPUs, none of which may be elsewhere already. */
@@ -522,9 +347,7 @@ static enum us_error begin_stopped(const struct kernel *kernel,
 	if (!error)
 		error = audit_check_idt(kernel, head, &idt);
 	if (!error)
-		error = note_image(kernel);
-	if (!error)
-		error = note_idt(kernel, &idt);
+		error = audit_note(kernel, &idt);
 	if (!error)
 		error = check_spaces();
 	if (!error)

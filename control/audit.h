@@ -56,6 +56,10 @@ void audit_remove(u64 gva);
  */
 enum us_error audit_stopped(void);
 
+/* The same for the kernel's own address space with the vCPUs running; they are
+ * stopped when something differs. STOP_FAILED counts as changed. */
+enum us_error audit_now(void);
+
 /*
  * At an arbitrated write to sealed text at @gva, its address in the image: cheap, and
  * not always done for a page that was just looked at. Does what the policy says.

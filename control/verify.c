@@ -48,16 +48,17 @@ static enum us_error site_differs(const struct check *check, u64 offset, u32 len
 /* Bytes outside sites, [from, to) of the block. */
 static enum us_error check_exact(struct check *check, u64 from, u64 to)
 {
-	const u8 *want = expected - check->start, *is = found - check->start;
-	u64 i = from;
+	const u8 *want = expected + (from - check->start);
+	const u8 *is = found + (from - check->start);
+	u64 len = to - from, i = 0;
 
-	check->exact += to - from;
-	if (!memcmp(want + from, is + from, to - from))
+	check->exact += len;
+	if (!memcmp(want, is, len))
 		return US_OK;
 	while (is[i] == want[i])
 		i++;
-	return differs(check, i, (u64)want[i] << 8 | is[i], is + i,
-		       to - i < 16 ? to - i : 16);
+	return differs(check, from + i, (u64)want[i] << 8 | is[i], is + i,
+		       len - i < 16 ? len - i : 16);
 }
 
 static enum us_error check_site(struct check *check, const struct us_site *site)

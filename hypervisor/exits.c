@@ -437,9 +437,14 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		vcpu->exits[US_EXIT_OTHER]++;
 		tick_interrupted(vcpu);
 		return;
+	case VMEXIT_EXCEPTION:
+		/* #DB or #AC, DR6 as its handler shall see it; back to the guest. */
+		vcpu->exits[US_EXIT_OTHER]++;
+		hv.ops->inject(vcpu, (u8)exit->code, exit->code == VECTOR_AC, 0,
+			       0);
+		return;
 	case VMEXIT_SHUTDOWN:
 		reset_machine();
-	case VMEXIT_EXCEPTION:
 	case VMEXIT_OTHER:
 		break;
 	}

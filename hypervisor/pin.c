@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pin.h"
 
+#include <string.h>
+
 #include "decode.h"
 #include "memory.h"
 #include "vcpu.h"
@@ -48,6 +50,11 @@ static struct {
 	struct own_values own[MAX_CPUS];
 	u64 refused;
 } pins;
+
+void pin_init(void)
+{
+	memset(&pins, 0, sizeof(pins));
+}
 
 bool pin_active(void)
 {

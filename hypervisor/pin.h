@@ -10,6 +10,9 @@
 
 #include "vmm.h"
 
+/* Nothing is pinned. At init. */
+void pin_init(void);
+
 /* Pin all vCPUs that an operating system has started. All other CPUs are held.
  * BAD_REQUEST when they do not agree, or CR0.WP is clear; then nothing is pinned. */
 enum us_error pin_all(void);

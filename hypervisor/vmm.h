@@ -25,7 +25,8 @@ enum vmexit_kind {
 	VMEXIT_CR_WRITE,	/* of a watched register, by whatever instruction */
 	VMEXIT_TABLE_LOAD,	/* LIDT, LGDT */
 	VMEXIT_HIDDEN_FEATURE,	/* an instruction that must not exist here: #UD */
-	VMEXIT_EXCEPTION,	/* code = vector; control domain only */
+	VMEXIT_EXCEPTION,	/* code = vector: all of the control domain's, #DB and
+				 * #AC of the guest */
 	VMEXIT_OTHER,		/* code, info1, info2 */
 };
 
@@ -115,7 +116,8 @@ struct vmm_ops {
 	void (*watch_interrupts)(struct vcpu *vcpu, bool on);
 	void (*watch_iret)(struct vcpu *vcpu);
 
-	/* Deliver an exception or NMI with the next entry. */
+	/* Deliver an exception or NMI with the next entry; two exceptions become one
+	 * as on the processor. */
 	void (*inject)(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		       u64 cr2);
 	void (*inject_nmi)(struct vcpu *vcpu);

@@ -141,6 +141,9 @@ static void set_guest_controls(struct vmcb *vmcb, u64 slat_root)
 	vmcb->intercept2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL |
 		INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
 		INTERCEPT_CLGI | INTERCEPT_SKINIT;
+	/* Their handlers can be made to raise them again while they are delivered, for
+	 * ever and without a look at NMIs (CVE-2015-5307, CVE-2015-8104). */
+	vmcb->exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC;
 	vmcb->iopm = virt_to_phys(guest_iopm);
 	vmcb->msrpm = virt_to_phys(guest_msrpm);
 	vmcb->asid = ASID_GUEST;
@@ -538,11 +541,66 @@ static void svm_set_tsc(struct vcpu *vcpu, u64 value)
 	vmcb_of(vcpu)->tsc_offset = value - rdtsc();
 }
 
+enum fault_class { BENIGN, CONTRIBUTORY, PAGE_FAULT };
+
+static enum fault_class fault_class(u8 vector)
+{
+	switch (vector) {
+	case VECTOR_DE: case VECTOR_TS: case VECTOR_NP: case VECTOR_SS:
+	case VECTOR_GP:
+		return CONTRIBUTORY;
+	case VECTOR_PF:
+	case VECTOR_DF:
+		return PAGE_FAULT;
+	}
+	return BENIGN;
+}
+
+/*
+ * What becomes of exception @vector that came while @event was delivered: APM
+ * volume 2, 8.2.9. An interrupt or NMI that cannot be delivered would be lost, which
+ * only a guest brings about that has its stack where it may not write: double
+ * fault. False: the first event is tried again and nothing else happens.
+ */
+static bool combine(u32 event, u8 *vector)
+{
+	enum fault_class second = fault_class(*vector);
+
+	if (!(event & EVENT_VALID))
+		return true;
+	if ((event & EVENT_TYPE_MASK) != EVENT_TYPE_EXC) {
+		if (second == BENIGN)
+			return false;
+		*vector = VECTOR_DF;
+		return true;
+	}
+	switch (fault_class(event & 0xff)) {
+	case BENIGN:
+		break;
+	case CONTRIBUTORY:
+		if (second == CONTRIBUTORY)
+			*vector = VECTOR_DF;
+		break;
+	case PAGE_FAULT:
+		if (second != BENIGN)
+			*vector = VECTOR_DF;
+		break;
+	}
+	return true;
+}
+
 static void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		       u64 cr2)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
+	u8 wanted = vector;
 
+	if (!combine(vmcb->event, &vector))
+		return;
+	if (vector != wanted) {
+		has_error = true;
+		error = 0;
+	}
 	/* In real mode no exception has an error code. */
 	has_error = has_error && (vmcb->cr0 & CR0_PE);
 	vmcb->event = EVENT_VALID | EVENT_TYPE_EXC | vector |

@@ -71,7 +71,7 @@ def last_line(server, address):
     """What the log says about the page at @address, last."""
     entries = server.tool_ok("log")["entries"]
     lines = [entry["text"] for entry in entries
-             if entry["text"].startswith(f"mapping of {address:#x} ")]
+             if entry["text"].startswith(f"mapping of {address:x} ")]
     expect(lines, f"no line about {address:#x} in the log")
     return lines[-1]
 

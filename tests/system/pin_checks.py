@@ -99,6 +99,12 @@ def ticks(server):
         expect(done >= seconds * 0.5, f"{done} audits in {seconds:.1f} s")
 
 
+def single_steps(server):
+    """debug exceptions, which the hypervisor sees first, reach the guest"""
+    answer = server.run("us-probe steps 500")
+    expect_equal(answer, "steps=500 wrong=0", "single steps")
+
+
 def triple_fault_reboots(server):
     """a triple fault still reboots the machine"""
     server.forget_boot()
@@ -107,4 +113,4 @@ def triple_fault_reboots(server):
 
 
 CHECKS = [seals, pinned_registers, free_registers, global_flushes, cpu_restarts,
-          ticks, triple_fault_reboots]
+          ticks, single_steps, triple_fault_reboots]

@@ -28,6 +28,8 @@ struct test {
 	SUITE(probes)		\
 	SUITE(audit)		\
 	SUITE(guards)		\
+	SUITE(decode)		\
+	SUITE(pin)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];

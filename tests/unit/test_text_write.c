@@ -84,9 +84,9 @@ static void elsewhere(void)
 /* A host that does not keep to core.h. */
 static void bad_host(void)
 {
-	u8 around[PAGE_SIZE] = { 0 };
+	u8 around[PAGE_SIZE] = { 0 }, nops[128] = { 0x0f, 0x1f, 0x44 };
 	const struct text_write good = {
-		.gpa = sim_image_gpa(F), .len = 5, .bytes = nop5,
+		.gpa = sim_image_gpa(F), .len = 5, .bytes = nops,
 		.around = around, .around_len = 16,
 	};
 	struct text_write write;
