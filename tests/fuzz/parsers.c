@@ -142,3 +142,40 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	return 0;
 }
 #endif
+
+#ifdef FUZZ_minisign_signature
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	static const struct minisign_key key;
+	struct minisign_signature signature;
+	u8 digest[MINISIGN_DIGEST] = { 0 };
+	char *copy = copy_of(data, len);
+
+	if (!minisign_parse_signature(copy, len, &signature)) {
+		REQUIRE(signature.comment >= copy &&
+			signature.comment + signature.comment_len <= copy + len);
+		REQUIRE(signature.comment_len <= MINISIGN_COMMENT_MAX);
+		REQUIRE(minisign_verify(&signature, &key, digest));
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_minisign_key
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	void *copy = copy_of(data, len);
+	struct minisign_key keys[4];
+	u32 count, i, k;
+
+	if (!minisign_parse_keys(copy, len, keys, 4, &count)) {
+		REQUIRE(count <= 4);
+		for (i = 0; i < count; i++)
+			for (k = 0; k < i; k++)
+				REQUIRE(memcmp(keys[i].id, keys[k].id, 8));
+	}
+	free(copy);
+	return 0;
+}
+#endif
