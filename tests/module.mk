@@ -107,7 +107,7 @@ $(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made \
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
-		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
+		$$(($$(du -sm $(G)/data | cut -f1) * 17 / 16 + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
 GUEST_READY := $(G)/data.img $(GUEST)/initramfs.img $(GUEST)/grub.efi
