@@ -129,7 +129,7 @@ $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
-		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
+		$$(($$(du -sm $(G)/data | cut -f1) * 17 / 16 + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
 GUEST_READY := $(G)/data.img $(G)/initramfs.img $(GUEST)/grub.efi

@@ -45,9 +45,9 @@ class Kernel:
             size, = struct.unpack_from("<I", header, 12)
             count, = struct.unpack_from("<I", header, 68)
             file.seek(size)
-            table = file.read(8 * count)
-        return [(offset, length) for offset, length, _, _
-                in struct.iter_unpack("<IBBH", table)]
+            table = file.read(12 * count)
+        return [(offset, kind_len & 15) for offset, _, _, kind_len, _
+                in struct.iter_unpack("<IIHBB", table)]
 
     def vmlinuz(self):
         return os.path.join(self.dir, "vmlinuz")
