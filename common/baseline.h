@@ -102,7 +102,8 @@ enum us_range_kind {
 	US_RANGE_TEXT = 1,	/* _text .. _etext: R-X, verified. Exactly one,
 				 * the first, at offset 0 */
 	US_RANGE_RODATA = 2,	/* constants: R--, verified */
-	US_RANGE_AFTER_INIT = 3, /* written while booting, then read-only: R--, as
+	US_RANGE_AFTER_INIT = 3, /* written while booting, then read-only: R-X (the
+				 * vDSO lies there, programs run it), as
 				 * found, no blocks */
 	US_RANGE_IDT = 4,	/* idt_table: R--, every gate verified against
 				 * the entries of class US_CLASS_GATE + vector */

@@ -73,6 +73,16 @@ static enum us_error freeze_error(enum us_error error)
 	}
 }
 
+/*
+ * The vDSO lies among what is read-only after init (arch/x86/entry/vdso/vma.c), and
+ * programs run it there.
+ */
+static enum us_prot prot_of(u32 range_kind)
+{
+	return range_kind == US_RANGE_TEXT || range_kind == US_RANGE_AFTER_INIT ?
+		US_PROT_SEALED : US_PROT_READ_ONLY;
+}
+
 static enum us_error freeze(const struct frames *frames)
 {
 	enum us_error error;
@@ -81,9 +91,7 @@ static enum us_error freeze(const struct frames *frames)
 	for (i = 0; i < frames->count; i++) {
 		const struct frame_run *run = &frames->runs[i];
 
-		error = host_protect(run->gpa, run->len,
-				     run->kind == US_RANGE_TEXT ?
-				     US_PROT_SEALED : US_PROT_READ_ONLY);
+		error = host_protect(run->gpa, run->len, prot_of(run->kind));
 		if (error) {
 			unfreeze(frames, i);
 			return control_fail(freeze_error(error), run->gpa, error,
