@@ -22,8 +22,8 @@ void audit_get_counts(struct audit_counts *counts)
 	*counts = audit.counts;
 }
 
-/* Is [gpa, gpa + 8) memory that the guest itself may write? An entry is not written
- * back where its tables merely say that its tables are. */
+/* Is [gpa, gpa + 8) memory that the guest itself may write? An entry is not
+ * written back where its tables merely say that its tables are. */
 static bool guests_own(u64 gpa)
 {
 	const struct host_info *host = host_info();
@@ -230,7 +230,8 @@ enum us_error audit_stopped(void)
 	return look.differences ? changed(&look.first) : US_OK;
 }
 
-/* Something differed while the guest was running. Look again while it is not. */
+/* Something differed while the guest was running. Look again while it is
+ * not. */
 static enum us_error confirm(const struct audit_difference *seen)
 {
 	struct look look = { .act = true };

@@ -93,13 +93,15 @@ static bool listed(const struct us_baseline_head *head, u32 class, u64 offset)
 	return false;
 }
 
-/* arch/x86/kernel/idt.c: SYSG() of int3, overflow, and the 32-bit system call. */
+/* arch/x86/kernel/idt.c: SYSG() of int3, overflow, and the 32-bit system
+ * call. */
 static bool open_to_programs(u32 vector)
 {
 	return vector == 3 || vector == 4 || vector == 0x80;
 }
 
-/* The same: ISTG() of debug, NMI, double fault, machine check, VMM communication. */
+/* The same: ISTG() of debug, NMI, double fault, machine check, VMM
+ * communication. */
 static bool has_own_stack(u32 vector)
 {
 	return vector == 1 || vector == 2 || vector == 8 || vector == 18 ||

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What seal looks at beside memory, with all vCPUs held. Private to the audit. */
+/* What seal looks at beside memory, with all vCPUs held. Private to the
+ * audit. */
 #ifndef UNDERSEAL_AUDIT_CHECKS_H
 #define UNDERSEAL_AUDIT_CHECKS_H
 
@@ -20,10 +21,10 @@ struct audit_idt {
 };
 
 /*
- * Is every present gate of the range US_RANGE_IDT an interrupt or trap gate of the
- * kernel's code segment to where the baseline says, open to programs only where
- * Linux has it so; and does the IDTR of each vCPU lead there? A baseline without
- * that range leaves the IDT unchecked. KERNEL_IDT with the vector, or
+ * Is every present gate of the range US_RANGE_IDT an interrupt or trap gate of
+ * the kernel's code segment to where the baseline says, open to programs only
+ * where Linux has it so; and does the IDTR of each vCPU lead there? A baseline
+ * without that range leaves the IDT unchecked. KERNEL_IDT with the vector, or
  * US_IDT_VECTORS + vCPU, and the handler or address found.
  */
 #define US_IDT_VECTORS	256u

@@ -43,7 +43,8 @@ u64 audit_span_entry(const struct audit_span *span, u64 gva)
 	return audit_span_frame(span, gva) | span->flags | PTE_PRESENT | IGNORED;
 }
 
-/* The entry to blame for @gva: the topmost that is not as noted, else @level's. */
+/* The entry to blame for @gva: the topmost that is not as noted, else
+ * @level's. */
 static bool differs(const struct walk *walk, u64 gva, u32 level,
 		    struct audit_difference *difference)
 {
@@ -83,8 +84,8 @@ static bool page_ok(const struct walk *walk, u64 gva, u64 entry, u64 frame)
 	       rights_ok(walk, flags);
 }
 
-/* Pages mapped by one large page, whose entry is the last of the path. Bits that it
- * must not have count for its address, and so make it differ. */
+/* Pages mapped by one large page, whose entry is the last of the path. Bits
+ * that it must not have count for its address, and so make it differ. */
 static bool large_ok(const struct walk *walk, u64 gva, u64 end,
 		     struct audit_difference *difference)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One look at a run of pages through one set of page tables. Private to the audit. */
+/* One look at a run of pages through one set of page tables. Private to the
+ * audit. */
 #ifndef UNDERSEAL_AUDIT_WALK_H
 #define UNDERSEAL_AUDIT_WALK_H
 
@@ -26,7 +27,8 @@ struct audit_slot {
 					 * span says what has to be there */
 };
 
-/* What is wrong, and with which entry: the topmost that differs from the path. */
+/* What is wrong, and with which entry: the topmost that differs from the
+ * path. */
 struct audit_difference {
 	u64 gva;		/* first page that differs */
 	u64 at;			/* of the entry, guest-physical */
@@ -44,10 +46,11 @@ bool audit_entry_alike(u64 a, u64 b);
 u64 audit_span_entry(const struct audit_span *span, u64 gva);
 
 /*
- * Does @space map [gva, end), inside one slot and @span, as noted? @own: it is the
- * kernel's own space, where every page must be there; @slot's path is brought up to
- * date when all are. Other spaces need not map a page, may give fewer rights, and are
- * taken for good when they lead into the same tables. False fills in @difference.
+ * Does @space map [gva, end), inside one slot and @span, as noted? @own: it is
+ * the kernel's own space, where every page must be there; @slot's path is
+ * brought up to date when all are. Other spaces need not map a page, may give
+ * fewer rights, and are taken for good when they lead into the same tables.
+ * False fills in @difference.
  */
 bool audit_walk(const struct address_space *space, bool own,
 		const struct audit_span *span, struct audit_slot *slot, u64 gva,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control domain's answers, for people and as JSON. Strings inside them need
- * not be terminated. */
+/* The control domain's answers, for people and as JSON. Strings inside them
+ * need not be terminated. */
 #ifndef UNDERSEAL_ANSWER_H
 #define UNDERSEAL_ANSWER_H
 

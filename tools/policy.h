@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The policy of a baseline by name; the table with reasons is control/POLICY.md. */
+/* The policy of a baseline by name; the table with reasons is
+ * control/POLICY.md. */
 #ifndef UNDERSEAL_POLICY_H
 #define UNDERSEAL_POLICY_H
 
@@ -9,13 +10,14 @@
 
 #define POLICY_BYTES	16u	/* as in the baseline's header */
 
-/* What a baseline says unless its author says otherwise: an ordinary server works. */
+/* What a baseline says unless its author says otherwise: an ordinary server
+ * works. */
 void policy_default(u8 policy[POLICY_BYTES]);
 
 /*
  * Change @policy as @text says: "ROW=VALUE[,ROW=VALUE...]", e.g.
- * "kprobe=deny,mapping=repair". False when a row or value is not known, and then
- * *@problem (static) says which part is not understood.
+ * "kprobe=deny,mapping=repair". False when a row or value is not known, and
+ * then *@problem (static) says which part is not understood.
  */
 bool policy_parse(const char *text, u8 policy[POLICY_BYTES],
 		  const char **problem);

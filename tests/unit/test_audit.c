@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The audit of mappings on the simulated machine, and what it does about a change. */
+/* The audit of mappings on the simulated machine, and what it does about a
+ * change. */
 #include <string.h>
 
 #include "audit.h"
@@ -8,7 +9,8 @@
 #define TABLE		(PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define TEXT_PAGE	0x5000ull	/* image offset of a page of text */
 
-/* Spare pages for tables that a guest makes up; the arena's neighbours are not. */
+/* Spare pages for tables that a guest makes up; the arena's neighbours are
+ * not. */
 static u64 spare_page(void)
 {
 	u64 page = sim.next_table;
@@ -108,8 +110,9 @@ static void not_sealed(void)
 	CU_ASSERT_EQUAL(audit_stopped(), US_OK);
 }
 
-/* One bit or number of one entry, and whether sealed pages mean something else then.
- * Sealed pages are read-only and above them everything is granted. */
+/* One bit or number of one entry, and whether sealed pages mean something
+ * else then. Sealed pages are read-only and above them everything is
+ * granted. */
 struct change {
 	u64 offset;		/* image offset of the page concerned */
 	u32 level;
@@ -248,7 +251,8 @@ static void count_protect(void)
 	protects++;
 }
 
-/* Translations that vCPUs have cached go away with the next change of permissions. */
+/* Translations that vCPUs have cached go away with the next change of
+ * permissions. */
 static void repair_flushes(void)
 {
 	start(SIM_SCATTERED, US_MAPPING_REPAIR);
@@ -298,7 +302,8 @@ static u64 copy_table(u64 table)
 	return page;
 }
 
-/* The same translations by way of other tables: nothing that is audited changed. */
+/* The same translations by way of other tables: nothing that is audited
+ * changed. */
 static void copied_tables(void)
 {
 	u64 gva, at;
@@ -310,7 +315,8 @@ static void copied_tables(void)
 		at = entry_at(sim.top_pgt, gva, level);
 		sim_poke64(at, copy_table(get64(at) & PTE_ADDRESS) | TABLE);
 		tick();
-		/* The arena goes into level2_kernel_pgt, which must be in use. */
+		/* The arena goes into level2_kernel_pgt, which must be in
+		 * use. */
 		if (level != 3)
 			ASSERT_OK(bench_apply(0x2000, 1));
 		CU_ASSERT_EQUAL(changes(), 0);
@@ -364,7 +370,8 @@ static void split_and_joined(void)
 	CU_ASSERT_EQUAL(get64(at), large);
 }
 
-/* Tables of @top that lead to another page at TEXT_PAGE; returns the PGD's entry. */
+/* Tables of @top that lead to another page at TEXT_PAGE; returns the PGD's
+ * entry. */
 static u64 fake_tree(void)
 {
 	u64 gva = sim_image_gva(TEXT_PAGE), pud, pmd, pt;
@@ -430,7 +437,8 @@ static void fewer_rights(void)
 	CU_ASSERT_EQUAL(changes(), 0);
 }
 
-/* Tables that run in circles, or lie where nothing is: bounded, and a change. */
+/* Tables that run in circles, or lie where nothing is: bounded, and a
+ * change. */
 static void endless(void)
 {
 	const u64 wrong[] = { SIM_HIDDEN, SIM_ARENA, 1ull << 39, PTE_ADDRESS, 0 };
@@ -452,8 +460,8 @@ static void endless(void)
 	}
 }
 
-/* What the guest cannot write is not written because its tables say that tables are
- * there: sealed frames, the arena, hidden memory. */
+/* What the guest cannot write is not written because its tables say that
+ * tables are there: sealed frames, the arena, hidden memory. */
 static void repair_elsewhere(void)
 {
 	const u64 places[] = { SIM_TEXT + 0x6000, SIM_ARENA, SIM_HIDDEN,
@@ -544,7 +552,8 @@ static void arena_mapping(void)
 	ASSERT_OK(bench_revert());
 }
 
-/* An arbitrated write looks at its own page, and at all when that has changed. */
+/* An arbitrated write looks at its own page, and at all when that has
+ * changed. */
 static void at_writes(void)
 {
 	u64 gva;
@@ -650,8 +659,9 @@ static void too_many_pages(void)
 	ASSERT_OK(audit_add(EXTRA_GVA, &extra, 0, is_gone));
 }
 
-/* Frames that the kernel has freed, such as its init text and the gaps between
- * sections, have no rules, and what becomes of their mapping is nobody's business. */
+/* Frames that the kernel has freed, such as its init text and the gaps
+ * between sections, have no rules, and what becomes of their mapping is
+ * nobody's business. */
 static void freed_pages(void)
 {
 	const u64 text_end = ALIGN_UP(SIM_TEXT_LEN, PAGE_SIZE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What seal asks of the IDT, the registers and the address spaces of all vCPUs. */
+/* What seal asks of the IDT, the registers and the address spaces of all
+ * vCPUs. */
 #include <string.h>
 
 #include "bench.h"
