@@ -88,7 +88,7 @@ def cpu_restarts(server):
 def ticks(server):
     """the mappings are looked at once a second, busy or idle"""
     def audits():
-        return server.tool_ok("status")["audits"]
+        return server.tool_ok("status")["mapping"]["audits"]
 
     for load in (False, True):
         if load:
