@@ -74,6 +74,7 @@ X(MODULE_SEALED, 85, "The module is sealed already.") \
 X(MODULE_KERNEL, 86, "The module baseline is for another kernel build.") \
 X(MODULE_POLICY, 87, "The policy leaves modules without a baseline unprotected.") \
 X(MODULE_ROOM, 88, "There is no room to keep track of another module.") \
+X(MODULE_DEPENDS, 89, "A module that this one calls is not sealed.") \
 X(USAGE, 100, "The command line is not understood.") \
 X(FILE_OPEN, 101, "A file cannot be opened.") \
 X(FILE_READ, 102, "A file cannot be read.") \

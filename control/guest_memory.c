@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arena.h"
 #include "guest_memory.h"
+#include "modules.h"
 #include "state.h"
 
 #define CR0_PG		(1ull << 31)
@@ -103,7 +104,8 @@ static bool writable_for_guests(u64 gpa, u64 len)
 
 	if (spans_overlap(gpa, len, host->arena_gpa, host->arena_len))
 		return false;
-	return !control.sealed || !kernel_overlaps(&control.kernel, gpa, len);
+	return !control.sealed || (!kernel_overlaps(&control.kernel, gpa, len) &&
+				   !modules_overlap(gpa, len));
 }
 
 static enum us_error check_part(u64 gpa, void *data, u64 len)

@@ -13,8 +13,6 @@
 
 #define UNFREEZE_TRIES 4u
 
-static u8 block_buffer[US_BLOCK_MAX] __attribute__((aligned(8)));
-
 static enum us_error read_head(const struct control_call *call,
 			       struct us_baseline_head *head)
 {
@@ -111,10 +109,10 @@ static enum us_error verify_block(const struct control_call *call,
 	enum us_error error;
 	u64 offset, len;
 
-	error = baseline_file_read(call, ref->file_offset, block_buffer, ref->len);
+	error = baseline_file_read(call, ref->file_offset, verify_buffer, ref->len);
 	if (error)
 		return error;
-	error = us_baseline_parse_block(head, index, block_buffer, ref->len,
+	error = us_baseline_parse_block(head, index, verify_buffer, ref->len,
 					&block);
 	if (error)
 		return control_fail(error, index, 0, NULL);

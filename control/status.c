@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "modules.h"
 #include "patches.h"
 #include "probes.h"
 #include "state.h"
@@ -24,6 +25,7 @@ static void fill_sealed(struct us_status *status)
 	status->mapping_changes = counts.changes;
 	status->mapping_gva = counts.gva;
 	status->pinned_vcpus = counts.pinned;
+	modules_count(&status->modules_sealed, &status->modules_open);
 }
 
 enum us_error status_request(const struct control_call *call)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bundle.h"
+#include "modules.h"
 #include "state.h"
 #include "text_map.h"
 
@@ -65,7 +66,8 @@ enum us_error text_map_add_block(struct text_map *map,
 		memcpy(map->probes + at, block->probes,
 		       block->header->probes_len);
 	}
-	return add_fields(map, block);
+	/* Bundles are for the kernel's text alone. */
+	return map->fields ? add_fields(map, block) : US_OK;
 }
 
 const struct text_map *text_map_find(u64 gpa, u64 len, u64 *offset)
@@ -73,7 +75,7 @@ const struct text_map *text_map_find(u64 gpa, u64 len, u64 *offset)
 	if (control.sealed && frames_offset(kernel_text.frames, gpa, len,
 					    US_RANGE_TEXT, offset))
 		return &kernel_text;
-	return NULL;
+	return modules_find(gpa, len, offset);
 }
 
 u32 text_map_first_site(const struct text_map *map, u64 offset)

@@ -24,7 +24,7 @@ struct text_map {
 	u32 site_count;
 	u32 entry_count;
 	/* Filled by text_map_add_block(). A field is its offset in the lower
-	 * TEXT_MAP_OFFSET_BITS, enum us_text_reloc_type above. */
+	 * TEXT_MAP_OFFSET_BITS, enum us_text_reloc_type above. NULL: not kept. */
 	u32 *fields;
 	u32 field_count, field_room;
 	u8 *probes;		/* a bit for each byte of text, or NULL */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "modules.h"
 #include "patches.h"
 #include "probes.h"
 #include "site_rule.h"
@@ -127,6 +128,13 @@ static enum verdict judge_placed(const struct placed_write *placed)
 	return judge_probe(placed);
 }
 
+/* In frames of the kernel that are no text, or in more than one frame of any. */
+static bool sealed_otherwise(const struct text_write *write)
+{
+	return kernel_overlaps(&control.kernel, write->gpa, write->len) ||
+	       modules_overlap(write->gpa, write->len);
+}
+
 static enum verdict judge(const struct text_write *write)
 {
 	struct placed_write placed = { .write = write };
@@ -139,8 +147,12 @@ static enum verdict judge(const struct text_write *write)
 	if (!control.sealed)
 		return in_arena(write) ? REFUSED : ALLOWED;
 	placed.map = text_map_find(write->gpa, write->len, &placed.offset);
+	/* Or it met a module that was given up since. */
 	if (!placed.map)
-		return REFUSED;
+		return in_arena(write) || sealed_otherwise(write) ? REFUSED :
+								    ALLOWED;
+	if (placed.map != &kernel_text && modules_lapsed(write->gpa))
+		return ALLOWED;
 	verdict = judge_placed(&placed);
 	if (verdict != REFUSED)
 		audit_write(placed.map->gva + placed.offset);

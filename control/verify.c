@@ -6,6 +6,8 @@
 #include "text.h"
 #include "verify.h"
 
+u8 verify_buffer[US_BLOCK_MAX] __attribute__((aligned(8)));
+
 static u8 expected[US_BLOCK_BYTES];
 static u8 found[US_BLOCK_BYTES + US_SITE_MAX_LEN];
 

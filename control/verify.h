@@ -9,6 +9,9 @@
 #include "abi.h"
 #include "text_map.h"
 
+/* Where a block lies while it is parsed and compared: one at a time. */
+extern u8 verify_buffer[US_BLOCK_MAX];
+
 /*
  * Compare @block of @map's text: bytes outside sites exactly, sites with the values
  * listed for them, a site that crosses into the next block where it begins. Runtime
