@@ -11,7 +11,7 @@
 #include "version.h"
 #include "watchdog.h"
 
-#define TABLE_RESERVE	128	/* pages kept for SLAT tables */
+#define TABLE_RESERVE	256	/* pages kept for SLAT tables */
 #define MAX_HEAP	(4u << 20)
 #define LOCK_WAIT_US	100
 
@@ -96,7 +96,7 @@ static bool header_ok(const struct us_control_header *h, u64 file_len)
 	return file_len >= sizeof(*h) && h->magic == US_CONTROL_MAGIC &&
 		h->text_end > US_CONTROL_BASE && h->text_end <= h->rodata_end &&
 		h->rodata_end <= h->file_end && h->file_end <= h->mem_end &&
-		h->mem_end <= US_CONTROL_BASE + (7u << 20) &&
+		h->mem_end <= US_CONTROL_BASE + (9u << 20) &&
 		h->file_end - US_CONTROL_BASE == file_len &&
 		IS_ALIGNED(h->text_end | h->rodata_end, PAGE_SIZE) &&
 		h->entry >= US_CONTROL_BASE && h->entry < h->text_end;

@@ -11,8 +11,8 @@
 
 /* asm/cpufeatures.h: the same numbers in 6.1 and 6.12. */
 #define FEATURE_ALWAYS			(3 * 32 + 21)
-#define FEATURE_RETPOLINE		(7 * 32 + 12)
-#define FEATURE_RETPOLINE_LFENCE	(7 * 32 + 13)
+#define FEATURE_RETPOLINE		(11 * 32 + 12)
+#define FEATURE_RETPOLINE_LFENCE	(11 * 32 + 13)
 #define FEATURE_XENPV			(8 * 32 + 16)
 
 #define MAX_FEATURES	16	/* that matter to one place */

@@ -24,12 +24,13 @@ static u64 exact, enumerated, masked, wrong, relocs, told, outside;
 
 static void show(const char *what, u32 offset, const u8 *found, u32 len)
 {
+	static u32 shown;
 	u32 i;
 
-	if (wrong > SHOWN)
+	if (shown++ >= SHOWN)
 		return;
 	printf("wrong: %s +%#x:", what, offset);
-	for (i = 0; i < len && i < 16; i++)
+	for (i = 0; i < len && i < 64; i++)
 		printf(" %02x", found[i]);
 	printf("\n");
 }
