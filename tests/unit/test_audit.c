@@ -672,10 +672,12 @@ static void freed_pages(void)
 	for (offset = 0; offset < 0x400000; offset += PAGE_SIZE) {
 		if (offset >= 0x40000 && offset < 0x200000)
 			continue;	/* not mapped */
-		prot = offset < text_end ? US_PROT_SEALED :
-		       (offset >= SIM_RODATA && offset < SIM_AFTER_INIT +
-			SIM_AFTER_INIT_LEN) || offset == SIM_IDT ?
-		       US_PROT_READ_ONLY : US_PROT_OPEN;
+		prot = offset < text_end || (offset >= SIM_AFTER_INIT &&
+			offset < SIM_AFTER_INIT + SIM_AFTER_INIT_LEN) ?
+		       US_PROT_SEALED :
+		       (offset >= SIM_RODATA &&
+			offset < SIM_RODATA + SIM_RODATA_LEN) ||
+		       offset == SIM_IDT ? US_PROT_READ_ONLY : US_PROT_OPEN;
 		CU_ASSERT_EQUAL(sim.prot[sim_image_gpa(offset) / PAGE_SIZE],
 				prot);
 		if (prot != US_PROT_OPEN)

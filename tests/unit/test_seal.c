@@ -52,9 +52,10 @@ static void good(void)
 	CU_ASSERT_EQUAL(report->policy[US_POLICY_KPROBE], US_ALLOW);
 	CU_ASSERT(all_prot(SIM_TEXT, pages, US_PROT_SEALED));
 	CU_ASSERT(all_prot(0, SIM_TEXT, US_PROT_OPEN));
-	CU_ASSERT(all_prot(sim_image_gpa(SIM_RODATA),
-			   SIM_RODATA_LEN + SIM_AFTER_INIT_LEN,
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_RODATA), SIM_RODATA_LEN,
 			   US_PROT_READ_ONLY));
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_AFTER_INIT), SIM_AFTER_INIT_LEN,
+			   US_PROT_SEALED));
 	CU_ASSERT(all_prot(sim_image_gpa(SIM_IDT), PAGE_SIZE,
 			   US_PROT_READ_ONLY));
 	CU_ASSERT(all_prot(SIM_TEXT + pages, sim_image_gpa(SIM_RODATA) -
