@@ -144,7 +144,7 @@ static int compare_entries(const void *a, const void *b)
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static void sort(struct entry_list *list)
+void entries_sort(struct entry_list *list)
 {
 	size_t i, kept = 0;
 
@@ -159,9 +159,17 @@ static void sort(struct entry_list *list)
 
 u16 entries_class_of_key(const struct entry_list *list, u64 key)
 {
-	(void)list;
-	(void)key;
-	return US_CLASS_ANY;
+	size_t low = 0, high = list->key_count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (list->keys[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < list->key_count && list->keys[low].key == key ?
+	       list->keys[low].class : US_CLASS_ANY;
 }
 
 enum us_error entries_collect(const struct kernel_image *image,
@@ -185,6 +193,9 @@ enum us_error entries_collect(const struct kernel_image *image,
 	if (!error)
 		error = add_named(image, memory, any, ARRAY_SIZE(any),
 				  US_CLASS_ANY, out);
+	entries_sort(out);
+	if (!error)
+		error = classes_collect(image, memory, out);
 	if (!error)
 		error = add_named(image, memory, thunks, ARRAY_SIZE(thunks),
 				  US_CLASS_THUNK, out);
@@ -193,12 +204,13 @@ enum us_error entries_collect(const struct kernel_image *image,
 				  US_CLASS_FTRACE, out);
 	if (!error)
 		error = gates_collect(image, memory, out);
-	sort(out);
+	entries_sort(out);
 	return error;
 }
 
 void entries_free(struct entry_list *list)
 {
 	free(list->list);
+	free(list->keys);
 	*list = (struct entry_list){ 0 };
 }

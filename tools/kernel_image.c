@@ -235,8 +235,7 @@ void image_close(struct kernel_image *image)
 	*image = (struct kernel_image){ .fd = -1 };
 }
 
-/* First position in by_name whose name is not less than @name. */
-static size_t lower_bound(const struct kernel_image *image, const char *name)
+size_t image_named(const struct kernel_image *image, const char *name)
 {
 	size_t low = 0, high = image->symbol_count, middle;
 
@@ -259,7 +258,7 @@ static const struct image_symbol *lookup(const struct kernel_image *image,
 	size_t i;
 
 	*ambiguous = false;
-	for (i = lower_bound(image, name); i < image->symbol_count; i++) {
+	for (i = image_named(image, name); i < image->symbol_count; i++) {
 		symbol = &image->symbols[image->by_name[i]];
 		if (strcmp(symbol->name, name))
 			break;

@@ -62,6 +62,10 @@ const struct image_symbol *image_find_symbol(const struct kernel_image *image,
 /* For makers of images: fill by_name from symbols. NO_MEMORY. */
 enum us_error image_index(struct kernel_image *image);
 
+/* The first of @image->by_name that is not before @name: symbols of one name follow
+ * each other there. */
+size_t image_named(const struct kernel_image *image, const char *name);
+
 /* As image_symbol(), but silent: false when there is no unique @name. */
 bool image_find(const struct kernel_image *image, const char *name, u64 *value);
 
