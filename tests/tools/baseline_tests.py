@@ -31,7 +31,7 @@ RUN_KINDS = ["", "lock", "jump", "ftrace", "call", "tail", "jcc", "tracer", "gra
 RANGE_KINDS = ["", "text", "rodata", "after_init", "idt"]
 HEADER = 872
 BLOCK = 65536
-ANY, THUNK, FTRACE, GATE = 1, 2, 3, 0xff00
+ANY, THUNK, FTRACE, TYPED, GATE = 1, 2, 3, 16, 0xff00
 
 
 def pad8(length):
@@ -243,12 +243,18 @@ def test_runtime(names, found):
         (at("static_call_site"), 5, "call", tiny, ANY),
         (at("__SCT__hook"), 5, "tail", tiny, ANY),
         (at("ftrace_call"), 5, "tracer", at("ftrace_stub"), ANY),
+        (at("typed_call_site"), 5, "call", at("with_its_type"), TYPED),
+        (at("__SCT__typed"), 5, "tail", at("with_its_type"), TYPED),
     ]))
     entries = found["entries"]
     equal("functions whose address is taken",
           {offset for cls, offset in entries if cls == ANY},
           {at(name) for name in ("tiny", "patched", "native_function",
-                                 "_paravirt_nop")})
+                                 "_paravirt_nop", "with_its_type",
+                                 "also_its_type", "of_another_type")})
+    equal("functions of a static call's type",
+          {offset for cls, offset in entries if cls == TYPED},
+          {at("with_its_type"), at("also_its_type")})
     equal("return thunks", {offset for cls, offset in entries if cls == THUNK},
           {at(name) for name in ("__x86_return_thunk", "its_return_thunk",
                                  "retbleed_return_thunk")})

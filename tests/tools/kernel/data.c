@@ -64,13 +64,42 @@ struct idt_data {
 	const void *addr;
 };
 
+unsigned int counter = 1;
+extern char tiny[], patched[], native_function[], _paravirt_nop[];
+
 struct static_call_key {
 	void *func;
 	unsigned long type;
 };
 
-unsigned int counter = 1;
-extern char tiny[], patched[], native_function[], _paravirt_nop[];
+/* A static call of known parameters, and functions that have them or others. */
+typedef struct list list_t;
+extern int __SCT__typed(struct list *, int, void (*)(long));
+int __attribute__((noinline)) with_its_type(struct list *list, int n,
+					    void (*f)(long))
+{
+	f(n);
+	return list->next == list;
+}
+long __attribute__((noinline)) also_its_type(const list_t *list, const int n,
+					     void (*f)(long))
+{
+	f(n + 1L);
+	return list->previous == list;
+}
+int __attribute__((noinline)) of_another_type(struct list *list, long n,
+					      void (*f)(long))
+{
+	f(n + 2);
+	return list->next != list;
+}
+int calls_it(struct list *list);
+int calls_it(struct list *list)
+{
+	return __SCT__typed(list, 1, 0);
+}
+void *functions[] = { with_its_type, also_its_type, of_another_type };
+struct static_call_key __SCK__typed = { with_its_type };
 
 const char linux_banner[128] = "Linux version 9.9.9-test (someone) #1";
 struct task_struct init_task = { .pid = 0 };

@@ -139,6 +139,15 @@ shift_count = . + 2
 	ret
 END(patches)
 	.balign 16, 0xcc
+FUNCTION(__SCT__typed)
+	jmp.d32 with_its_type
+	ud1 %esp, %ecx
+END(__SCT__typed)
+FUNCTION(calls_typed)
+typed_call_site:
+	call __SCT__typed
+	ret
+END(calls_typed)
 FUNCTION(native_function)
 	ret
 END(native_function)
@@ -265,4 +274,6 @@ pv_none_type = 2
 	.long shift_count - .
 .section _kprobe_blacklist, "aw"
 	.quad not_probed
+.section .static_call_sites, "aw"
+	.long typed_call_site - ., __SCK__typed - .
 .section .note.GNU-stack, "", @progbits
