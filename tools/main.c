@@ -4,7 +4,7 @@
 #include "cmd.h"
 
 const struct command commands[] = {
-	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
+	{ "baseline", "make the baseline of a kernel build or its modules", cmd_baseline },
 	{ "bundle", "make a bundle from an object file", cmd_bundle },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
@@ -13,6 +13,8 @@ const struct command commands[] = {
 	{ "inspect", "show a bundle, baseline or revert authorisation",
 	  cmd_inspect },
 	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "seal-module", "verify a loaded module and protect its code",
+	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "list", "list installed patches", cmd_list },

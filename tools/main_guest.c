@@ -5,6 +5,8 @@
 
 const struct command commands[] = {
 	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "seal-module", "verify a loaded module and protect its code",
+	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "list", "list installed patches", cmd_list },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "report.h"
 #include "report_module.h"
@@ -50,6 +51,22 @@ enum us_error check_module(const char *path, const void *data, u64 len)
 		return fail(error, "%s", path);
 	error = check_blocks(&head, data, &index);
 	return error ? fail(error, "%s: block %u", path, index) : US_OK;
+}
+
+enum us_error check_module_name(const char *path, const char *name)
+{
+	struct us_module_header header;
+	FILE *file = fopen(path, "re");
+	bool whole;
+
+	whole = file && fread(&header, sizeof(header), 1, file) == 1;
+	if (file)
+		fclose(file);
+	if (!whole || header.magic != US_MODULE_MAGIC ||
+	    !strncmp(header.name, name, sizeof(header.name)))
+		return US_OK;
+	return fail(US_E_USAGE, "%s is the baseline of module %.*s, not of %s",
+		    path, US_NAME_MAX, header.name, name);
 }
 
 static struct us_module_head head_of(const void *data)

@@ -10,6 +10,10 @@
  * @data must be 8-byte aligned and private. */
 enum us_error check_module(const char *path, const void *data, u64 len);
 
+/* Is the file at @path, by its header, a baseline of module @name? Files whose header
+ * cannot be read are: the control domain says what is wrong with them. USAGE. */
+enum us_error check_module_name(const char *path, const char *name);
+
 /* Show a file that check_module() has passed. */
 json_t *module_baseline_json(const void *data);
 void module_baseline_print(const void *data);
