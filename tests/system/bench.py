@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 from harness import Server
+import bench_seal
 import files
 import machine
 
@@ -102,16 +103,20 @@ def running(kernel, scratch):
     with Server(esp, kernel,
                 log=files.out("logs/bench.log")) as server:
         server.wait_ready()
-        report = server.tool_ok("seal /data/baseline.ubase")
+        unsealed = exit_rates(server)
+        reports = []
+        ftrace = bench_seal.ftrace_figures(server, lambda: reports.append(
+            server.tool_ok("seal /data/baseline.ubase")))
         exits = exit_rates(server)
         patches = patch_times(server)
         status = server.tool_ok("status")
         counters = server.tool_ok("counters")
     return {
         "cpus": status["vcpus"],
-        "seal_ms": report["duration_ns"] / 1e6,
-        "text_bytes": report["bytes_exact"] + report["bytes_masked"],
+        "seal": bench_seal.seal_figures(kernel, reports[0]),
+        "ftrace": ftrace,
         "exits": exits,
+        "exits_unsealed": unsealed,
         "patch": patches,
         "memory": {
             "kept_mib": status["hidden_bytes"] / 2**20,
@@ -163,7 +168,7 @@ def table(result):
          f"{boot['kernel_ratio']:.3f}"),
         ("boot time, power-on to user space, with / without",
          f"{boot['power_on_ratio']:.3f}"),
-        ("seal", f"{run['seal_ms']:.0f} ms"),
+        *bench_seal.rows({**run, "instructions": result["instructions"]}),
         ("stop, median / longest", f"{run['patch']['stop_us_median']:.0f} / "
          f"{run['patch']['stop_us_max']:.0f} us"),
         ("whole apply or revert, median / longest",
@@ -172,12 +177,14 @@ def table(result):
         ("memory kept from the guest",
          f"{run['memory']['kept_mib']:.2f} MiB"),
     ]
-    for name, rate in run["exits"].items():
-        reasons = ", ".join(
-            f"{reason} {count}" for reason, count in
-            rate["per_cpu_per_second"].items() if count) or "none"
-        rows.append((f"exits per CPU and second, {name}",
-                     f"{rate['total']} ({reasons})"))
+    for state, rates in (("not sealed", run["exits_unsealed"]),
+                         ("sealed", run["exits"])):
+        for name, rate in rates.items():
+            reasons = ", ".join(
+                f"{reason} {count}" for reason, count in
+                rate["per_cpu_per_second"].items() if count) or "none"
+            rows.append((f"exits per CPU and second, {state}, {name}",
+                         f"{rate['total']} ({reasons})"))
     for folder, count in size["lines"].items():
         rows.append((f"lines of code, {folder}/", str(count)))
     for name, image in size["images"].items():
@@ -202,6 +209,7 @@ def main():
             "accel": settings.accel,
             "size": sizes(),
             "running": running(kernel, scratch),
+            "instructions": bench_seal.instructions_per_write(kernel, scratch),
             "boot": boot_times(kernel, scratch),
         }
     with open(files.out("bench.json"), "w", encoding="ascii") as file:
