@@ -14,12 +14,15 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
 	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
-	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c
+	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c \
+	tools/diff_side.c tools/diff_lookup.c tools/diff_sites.c \
+	tools/diff_code.c tools/diff_match.c tools/diff_equal.c \
+	tools/diff_compare.c tools/diff_tables.c tools/diff_data.c
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ldw -lelf -ljansson -lsodium -lzstd \
-		-llz4 -llzma
+		-llz4 -llzma -lZydis
 
 # Static: it also runs in an initramfs that has no libraries.
 $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
