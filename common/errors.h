@@ -81,6 +81,8 @@ X(NO_PRIVILEGE, 115, "This needs the right to ring Underseal's doorbell (CAP_SYS
 X(NO_MEMORY, 116, "Not enough memory.") \
 X(TIMEOUT, 117, "No answer came in time.") \
 X(PROTOCOL, 118, "Underseal gave an answer that is not understood.") \
+X(NOT_PATCHABLE, 125, "The update changes what a patch cannot bring; the whole of it needs a reboot.") \
+X(UNRELATED, 126, "The two files are not two builds of the same thing.") \
 X(CPU_VENDOR, 140, "This processor has neither AMD-V nor Intel VT-x.") \
 X(SVM_DISABLED, 141, "AMD-V is switched off by the firmware.") \
 X(NO_NESTED_PAGING, 142, "This processor has no nested paging.") \

@@ -209,3 +209,14 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 		     "see '%s --help'", argv[0]);
 	return US_E_USAGE;
 }
+
+bool is_label(const char *text, size_t room)
+{
+	size_t len = strlen(text);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return len && len < room;
+}

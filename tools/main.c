@@ -6,6 +6,8 @@
 const struct command commands[] = {
 	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
 	{ "bundle", "make a bundle from an object file", cmd_bundle },
+	{ "diff", "compare two builds; make a bundle of what changed",
+	  cmd_diff },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
 	{ "authorize-revert", "make the authorisation to take a bundle back",

@@ -17,12 +17,17 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c \
 	tools/diff_side.c tools/diff_lookup.c tools/diff_sites.c \
 	tools/diff_code.c tools/diff_match.c tools/diff_equal.c \
-	tools/diff_compare.c tools/diff_tables.c tools/diff_data.c
+	tools/diff_compare.c tools/diff_tables.c tools/diff_data.c \
+	tools/diff_types.c tools/diff_use.c tools/diff_place.c \
+	tools/diff_body.c tools/diff_special.c tools/diff_warn.c \
+	tools/diff_flags.c tools/diff_author.c tools/diff_entry.c \
+	tools/diff_plan.c tools/diff_bundle.c tools/diff_report.c \
+	tools/cmd_diff.c
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ldw -lelf -ljansson -lsodium -lzstd \
-		-llz4 -llzma -lZydis
+		-llz4 -llzma -lZydis -lbpf
 
 # Static: it also runs in an initramfs that has no libraries.
 $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
@@ -42,11 +47,15 @@ $(OUT)/tests/test_ring: $(call objects,host,tests/tools/test_ring.c \
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@
 
 # Tests of the command and of the doorbell's client.
-UNIT_PROGRAMS += tests/tools/run
+UNIT_PROGRAMS += tests/tools/run tests/tools/run-author
 unit: $(OUT)/underseal $(OUT)/tests/test_ring
 
 ## make live-text  compare running kernels' text with their baselines, no hypervisor
 live-text: $(OUT)/underseal $(OUT)/tests/check_text
 	$(Q)tests/tools/live_kernels $(OUT)
 
-PHONY += live-text
+## make test-author  the tests of underseal diff and build alone
+test-author: $(OUT)/underseal
+	$(Q)OUT=$(OUT) tests/tools/run-author
+
+PHONY += live-text test-author
