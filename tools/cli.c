@@ -47,11 +47,16 @@ static void vmessage(const char *prefix, const char *format, va_list args)
 	fputc('\n', stderr);
 }
 
+bool notes_shown(void)
+{
+	return !cli_json && isatty(STDERR_FILENO);
+}
+
 void note(const char *format, ...)
 {
 	va_list args;
 
-	if (cli_json || !isatty(STDERR_FILENO))
+	if (!notes_shown())
 		return;
 	va_start(args, format);
 	vmessage("", format, args);

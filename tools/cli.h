@@ -43,6 +43,9 @@ void fail_print(void);
 /* A progress note on stderr; only when stderr is a terminal and not --json. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Are progress notes shown at all? */
+bool notes_shown(void);
+
 /* A warning on stderr, always. */
 void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

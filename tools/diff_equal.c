@@ -6,6 +6,7 @@
 
 #define MAX_DEPTH	16u		/* constants that point to constants */
 #define MAX_LITERAL	(64u << 10)
+#define INSN_MAX	15u
 #define SAME		1u
 #define DIFFERENT	2u
 
@@ -113,6 +114,38 @@ static bool same_nearby(struct match *match, u64 old, u64 new)
 	return false;
 }
 
+static bool is_feature_test(const struct side *side, u64 address)
+{
+	const struct side_section *section = side_section_at(side, address);
+
+	return section && !strcmp(section->name, ".altinstr_aux");
+}
+
+/* static_cpu_has() before alternatives are applied: a TEST of a feature's bit,
+ * then jumps back into the function. The bit is what tells two of them apart. */
+static bool same_feature_test(struct match *match, u64 old, u64 new)
+{
+	const u8 *bytes = side_bytes(match->old, old, INSN_MAX);
+	struct code_refs a = { 0 }, b = { 0 };
+	struct code_insn insn;
+	const u8 *other;
+	bool same;
+
+	if (!bytes || !code_decode(bytes, INSN_MAX, &insn))
+		return false;
+	other = side_bytes(match->new, new, insn.len);
+	same = other && !code_collect(match->old, old, insn.len, &a) &&
+	       !code_collect(match->new, new, insn.len, &b) &&
+	       a.count == 1 && b.count == 1 &&
+	       a.list[0].offset == b.list[0].offset &&
+	       !memcmp(bytes, other, a.list[0].offset) &&
+	       bytes[insn.len - 1] == other[insn.len - 1] &&
+	       match_targets(match, &a.list[0].target, &b.list[0].target);
+	code_free(&a);
+	code_free(&b);
+	return same;
+}
+
 static bool same_place(struct match *match, u64 old, u64 new,
 		       unsigned int depth)
 {
@@ -121,6 +154,8 @@ static bool same_place(struct match *match, u64 old, u64 new,
 
 	if (!same_kind(match, old, new))
 		return false;
+	if (is_feature_test(match->old, old) && is_feature_test(match->new, new))
+		return same_feature_test(match, old, new);
 	if (same_exact(match, old, new, depth))
 		return true;
 	if (a != SIDE_NONE && b != SIDE_NONE)

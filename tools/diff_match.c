@@ -77,70 +77,18 @@ static bool same_key(const struct key *x, const struct key *y, bool files)
 	       (!files || x->file == y->file);
 }
 
-struct file_name {
-	const char *name;
-	u32 symbol;
-};
-
-static int compare_files(const void *a, const void *b)
+static enum us_error make_keys(const struct side *side, const u32 *ordinals,
+			       struct key **out)
 {
-	const struct file_name *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
-
-	return order ? order : (x->symbol > y->symbol) - (x->symbol < y->symbol);
-}
-
-static u32 hash_name(const char *name, u32 nth)
-{
-	u32 hash = 2166136261u ^ nth;
-
-	while (*name)
-		hash = (hash ^ (u8)*name++) * 16777619u;
-	return hash | 1;
-}
-
-/* Number source files: the n-th "core.c" of one side is the n-th of the other.
- * Fills @ordinals by file symbol. A clash of two numbers only makes symbols that
- * have one name in two files be paired in order. */
-static enum us_error number_files(const struct side *side, u32 *ordinals)
-{
-	struct file_name *files = calloc(side->symbol_count + 1,
-					 sizeof(*files));
-	u32 count = 0, i, nth = 0;
-
-	if (!files)
-		return fail(US_E_NO_MEMORY, "files");
-	for (i = 0; i < side->symbol_count; i++)
-		if (side->symbols[i].type == STT_FILE)
-			files[count++] = (struct file_name){
-				side->symbols[i].name, i,
-			};
-	qsort(files, count, sizeof(*files), compare_files);
-	for (i = 0; i < count; i++) {
-		nth = i && !strcmp(files[i].name, files[i - 1].name) ?
-		      nth + 1 : 0;
-		ordinals[files[i].symbol] = hash_name(files[i].name, nth);
-	}
-	free(files);
-	return US_OK;
-}
-
-static enum us_error make_keys(const struct side *side, struct key **out)
-{
-	u32 *ordinals = calloc(side->symbol_count + 1, sizeof(u32));
 	struct key *keys = calloc(side->name_count + 1, sizeof(*keys));
 	const struct side_symbol *symbol;
-	enum us_error error;
 	size_t stem;
 	u32 i;
 
 	*out = keys;
-	if (!ordinals || !keys) {
-		free(ordinals);
+	if (!keys)
 		return fail(US_E_NO_MEMORY, "symbols");
-	}
-	error = number_files(side, ordinals);
-	for (i = 0; i < side->name_count && !error; i++) {
+	for (i = 0; i < side->name_count; i++) {
 		symbol = &side->symbols[side->by_name[i]];
 		stem = symbol->bind == STB_LOCAL ?
 		       match_numbered(symbol->name) : 0;
@@ -156,9 +104,27 @@ static enum us_error make_keys(const struct side *side, struct key **out)
 		if (symbol->bind == STB_LOCAL && symbol->file != SIDE_NONE)
 			keys[i].file = ordinals[symbol->file];
 	}
-	free(ordinals);
+	qsort(keys, side->name_count, sizeof(*keys), compare_keys);
+	return US_OK;
+}
+
+static enum us_error make_both(const struct side *old, const struct side *new,
+			       struct key **old_keys, struct key **new_keys)
+{
+	u32 *old_ordinals = calloc(old->symbol_count + 1, sizeof(u32));
+	u32 *new_ordinals = calloc(new->symbol_count + 1, sizeof(u32));
+	enum us_error error;
+
+	if (old_ordinals && new_ordinals)
+		error = match_files(old, new, old_ordinals, new_ordinals);
+	else
+		error = fail(US_E_NO_MEMORY, "files");
 	if (!error)
-		qsort(keys, side->name_count, sizeof(*keys), compare_keys);
+		error = make_keys(old, old_ordinals, old_keys);
+	if (!error)
+		error = make_keys(new, new_ordinals, new_keys);
+	free(old_ordinals);
+	free(new_ordinals);
 	return error;
 }
 
@@ -290,9 +256,7 @@ enum us_error match_symbols(struct match *match, const struct side *old,
 	memset(match->to_old, 0xff, (new->symbol_count + 1) * sizeof(u32));
 	read_build_text(old, &match->old_text);
 	read_build_text(new, &match->new_text);
-	error = make_keys(old, &old_keys);
-	if (!error)
-		error = make_keys(new, &new_keys);
+	error = make_both(old, new, &old_keys, &new_keys);
 	if (!error) {
 		pair_keys(match, old_keys, new_keys, true);
 		pair_keys(match, old_keys, new_keys, false);

@@ -25,6 +25,12 @@ enum us_error match_symbols(struct match *match, const struct side *old,
 			    const struct side *new);
 void match_free(struct match *match);
 
+/* For match_symbols(): number the source files, by file symbol, so that files that
+ * are the same have the same number. A clash of two numbers only makes symbols that
+ * have one name in two files be paired in order. NO_MEMORY. */
+enum us_error match_files(const struct side *old, const struct side *new,
+			  u32 *old_ordinals, u32 *new_ordinals);
+
 /* Compilers number what has no name of its own beyond its function: "__func__.12",
  * "CSWTCH.7"; so does the kernel: "__UNIQUE_ID_ddebug425.3". The length of @name
  * without those numbers, or 0. */

@@ -343,16 +343,12 @@ static enum us_error decide_all(struct plan *plan,
 	return error;
 }
 
-enum us_error plan_make(struct plan *plan, struct match *match,
-			const struct line_check *lines,
-			const struct plan_choice *choice)
+static enum us_error decide_changes(struct plan *plan, struct match *match,
+				    const struct plan_choice *choice)
 {
 	enum us_error error;
 
-	*plan = (struct plan){ .match = match };
-	error = compare_sides(match, lines, &plan->changes);
-	if (!error)
-		error = merge_cold(match, &plan->changes);
+	error = merge_cold(match, &plan->changes);
 	if (!error)
 		error = layouts_open(&plan->layouts, match->old, match->new);
 	if (error)
@@ -362,6 +358,26 @@ enum us_error plan_make(struct plan *plan, struct match *match,
 	if (!plan->decisions)
 		return fail(US_E_NO_MEMORY, "changes");
 	return decide_all(plan, choice);
+}
+
+enum us_error plan_make(struct plan *plan, struct match *match,
+			const struct line_check *lines,
+			const struct plan_choice *choice)
+{
+	enum us_error error;
+
+	*plan = (struct plan){ .match = match };
+	error = compare_sides(match, lines, &plan->changes);
+	return error ? error : decide_changes(plan, match, choice);
+}
+
+enum us_error plan_changes(struct plan *plan, struct match *match,
+			   struct changes *changes,
+			   const struct plan_choice *choice)
+{
+	*plan = (struct plan){ .match = match, .changes = *changes };
+	*changes = (struct changes){ 0 };
+	return decide_changes(plan, match, choice);
 }
 
 void plan_free(struct plan *plan)

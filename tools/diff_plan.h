@@ -43,6 +43,11 @@ struct plan_choice {
 enum us_error plan_make(struct plan *plan, struct match *match,
 			const struct line_check *lines,
 			const struct plan_choice *choice);
+
+/* Decide about @changes, which are taken over: what differs is known already. */
+enum us_error plan_changes(struct plan *plan, struct match *match,
+			   struct changes *changes,
+			   const struct plan_choice *choice);
 void plan_free(struct plan *plan);
 
 /* The first decision that keeps the bundle from being made, or NULL. */

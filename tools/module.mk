@@ -8,7 +8,14 @@ TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/report.c
 TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
-TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
+TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
+	tools/build_includes.c tools/build_judge.c tools/build_changes.c \
+	tools/build_types.c tools/build_carry.c tools/source_tree.c \
+	tools/source_kbuild.c tools/source_change.c tools/fix_file.c \
+	tools/fix_apply.c tools/archive.c tools/process.c
+TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \
+	tools/inspect_bundle.c
+TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
 	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
 	tools/baseline_write.c tools/symbol_map.c \
@@ -22,12 +29,12 @@ TOOLS_AUTHOR := tools/cmd_baseline.c tools/kernel_image.c \
 	tools/diff_body.c tools/diff_special.c tools/diff_warn.c \
 	tools/diff_flags.c tools/diff_author.c tools/diff_entry.c \
 	tools/diff_plan.c tools/diff_bundle.c tools/diff_report.c \
-	tools/cmd_diff.c
+	tools/cmd_diff.c tools/diff_files.c $(TOOLS_BUILD)
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ldw -lelf -ljansson -lsodium -lzstd \
-		-llz4 -llzma -lZydis -lbpf
+		-llz4 -llzma -lZydis -lZycore -lbpf
 
 # Static: it also runs in an initramfs that has no libraries.
 $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
