@@ -197,6 +197,11 @@ static bool changed_type(struct compare *compare,
 	return found;
 }
 
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static enum us_error find_changed(struct layouts *layouts)
 {
 	struct name_index *index = calloc(btf__type_cnt(layouts->old) + 1,
@@ -206,9 +211,9 @@ static enum us_error find_changed(struct layouts *layouts)
 	u32 count, i;
 
 	layouts->count = btf__type_cnt(layouts->new);
-	layouts->changed = calloc(layouts->count + 1, 1);
+	layouts->names = calloc(layouts->count + 1, sizeof(*layouts->names));
 	compare.memo = calloc(layouts->count + 1, 1);
-	if (!index || !layouts->changed || !compare.memo) {
+	if (!index || !layouts->names || !compare.memo) {
 		free(index);
 		free(compare.memo);
 		return fail(US_E_NO_MEMORY, "types");
@@ -219,9 +224,11 @@ static enum us_error find_changed(struct layouts *layouts)
 		if (!btf_is_composite(type) || !name_of(layouts->new, type)[0] ||
 		    !changed_type(&compare, index, count, i))
 			continue;
-		layouts->changed[i] = 1;
-		layouts->changed_count++;
+		layouts->names[layouts->changed_count++] =
+			name_of(layouts->new, type);
 	}
+	qsort(layouts->names, layouts->changed_count, sizeof(*layouts->names),
+	      compare_strings);
 	free(index);
 	free(compare.memo);
 	return US_OK;
@@ -250,7 +257,7 @@ void layouts_free(struct layouts *layouts)
 	use_close(layouts->use);
 	btf__free(layouts->old);
 	btf__free(layouts->new);
-	free(layouts->changed);
+	free(layouts->names);
 	*layouts = (struct layouts){ 0 };
 }
 
@@ -258,13 +265,9 @@ void layouts_free(struct layouts *layouts)
 static bool named_changed(void *context, const char *name)
 {
 	const struct layouts *layouts = context;
-	s32 id;
 
-	id = btf__find_by_name_kind(layouts->new, name, BTF_KIND_STRUCT);
-	if (id > 0 && layouts->changed[id])
-		return true;
-	id = btf__find_by_name_kind(layouts->new, name, BTF_KIND_UNION);
-	return id > 0 && layouts->changed[id];
+	return bsearch(&name, layouts->names, layouts->changed_count,
+		       sizeof(*layouts->names), compare_strings);
 }
 
 const char *layouts_used(struct layouts *layouts, u64 address)

@@ -9,8 +9,8 @@ struct btf;
 
 struct layouts {
 	struct btf *old, *new;
-	u8 *changed;		/* by type of the new side */
 	u32 count;		/* types of the new side */
+	const char **names;	/* of those that changed, sorted */
 	u32 changed_count;
 	struct dwarf_use *use;
 	bool known;		/* both sides describe their types */
