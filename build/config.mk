@@ -22,7 +22,8 @@ CFLAGS_hv := $(BASE_CFLAGS) $(FREESTANDING) -fPIE -fvisibility=hidden \
 # control/ as the isolated domain: fixed address, SSE2 allowed.
 CFLAGS_control := $(BASE_CFLAGS) $(FREESTANDING) -fno-pie -mcmodel=small -Icontrol
 # Hosted code: tools, agent, unit tests.
-CFLAGS_host := $(BASE_CFLAGS) -D_GNU_SOURCE -fstack-protector-strong -Icontrol
+CFLAGS_host := $(BASE_CFLAGS) -D_GNU_SOURCE -fstack-protector-strong -Icontrol \
+	-iquote hypervisor
 CFLAGS_asan := $(CFLAGS_host) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_fuzz := $(CFLAGS_asan) -fsanitize=fuzzer

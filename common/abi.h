@@ -39,7 +39,7 @@
 
 #include "types.h"
 
-#define US_ABI_VERSION		1u
+#define US_ABI_VERSION		2u
 
 #define US_CPUID_BASE		0x40000000u
 #define US_CPUID_MAX		0x40000001u
@@ -74,6 +74,10 @@ enum us_op {
 	US_OP_LOG = 6,		/* arg = first sequence number wanted;
 				 * out: struct us_log_entry[] */
 	US_OP_COUNTERS = 7,	/* out: struct us_counters */
+	US_OP_SEAL_MODULE = 8,	/* in[0] module baseline, in[1] its .minisig; or
+				 * in[0] the module's name and in[1] empty, for one
+				 * without a baseline; out: struct us_module_info */
+	US_OP_MODULES = 9,	/* out: struct us_module_info[] */
 	US_OP_FAULT = 0x7f,	/* test images only: arg = enum us_fault */
 };
 
@@ -139,12 +143,20 @@ struct us_status {
 	u64 hidden_bytes;	/* memory kept from the guest, with page tables */
 	u64 writes_allowed;	/* self-patching writes let through since seal */
 	u64 writes_refused;	/* other writes to sealed text since seal */
+	u64 audits;		/* looks at the mappings since seal */
+	u64 mapping_changes;	/* differences found by them */
+	u64 mapping_gva;	/* the last one's linear address */
+	u32 modules_sealed;
+	u32 modules_open;	/* known, and not protected */
+	u32 probes;		/* kprobes set in sealed text now */
+	u32 pinned_vcpus;	/* at the last stop */
+	u8 policy[16];		/* as in the baseline's header */
 	u8 build_id[US_BUILD_ID_MAX];
 	u32 build_id_len;
 	u32 reserved;
 	char kernel[US_NAME_MAX]; /* release name from the baseline */
 };
-static_assert(sizeof(struct us_status) == 200, "us_status layout");
+static_assert(sizeof(struct us_status) == 256, "us_status layout");
 
 /* Kinds of self-patching site; the index into us_seal_report.sites. */
 enum us_site_kind {
@@ -157,24 +169,51 @@ enum us_site_kind {
 	US_SITE_JUMP_LABEL = 6,		/* __jump_table */
 	US_SITE_STATIC_CALL = 7,	/* .static_call_sites, trampolines */
 	US_SITE_OTHER = 8,		/* named by symbol in the baseline tool */
-	US_SITE_KINDS = 9,
+	US_SITE_CONSTANT = 9,		/* runtime constants: known when booted */
+	US_SITE_ENDBR = 10,		/* .ibt_endbr_seal */
+	US_SITE_KINDS = 11,
 };
 
 struct us_seal_report {
 	u64 text_gva;
 	u64 text_len;
 	u64 slide;		/* KASLR: run address minus link address */
-	u64 bytes_exact;	/* compared byte for byte */
-	u64 bytes_masked;	/* inside self-patching sites */
+	u64 bytes_exact;	/* text, compared byte for byte */
+	u64 bytes_enumerated;	/* text, one of the values listed for the place */
+	u64 bytes_masked;	/* text, not compared */
+	u64 rodata_exact;	/* constants, compared byte for byte */
+	u64 rodata_as_found;	/* read-only after init: protected, not compared */
+	u64 idt_gates;		/* gates of the IDT verified */
 	u64 relocations;	/* applied to the baseline before comparing */
 	u64 duration_ns;
 	u32 sites[16];		/* count per enum us_site_kind */
+	u32 masked[16];		/* bytes not compared, per enum us_site_kind */
+	u8 policy[16];		/* as in the baseline's header */
 	u8 build_id[US_BUILD_ID_MAX];
 	u32 build_id_len;
 	u32 reserved;
 	char kernel[US_NAME_MAX];
 };
-static_assert(sizeof(struct us_seal_report) == 224, "us_seal_report layout");
+static_assert(sizeof(struct us_seal_report) == 336, "us_seal_report layout");
+
+enum us_module_state {
+	US_MODULE_VERIFIED = 1,		/* against its baseline, and sealed */
+	US_MODULE_UNVERIFIED = 2,	/* sealed as found */
+	US_MODULE_UNPROTECTED = 3,	/* asked for, refused; @error says why */
+};
+
+struct us_module_info {
+	char name[US_NAME_MAX];
+	u32 state;		/* enum us_module_state */
+	u32 error;		/* enum us_error */
+	u64 text_gva;
+	u64 text_len;		/* bytes sealed: whole pages */
+	u64 bytes_exact;
+	u64 bytes_enumerated;
+	u64 bytes_masked;
+	u64 relocations;
+};
+static_assert(sizeof(struct us_module_info) == 120, "us_module_info layout");
 
 struct us_receipt {
 	u8 bundle_id[US_DIGEST_SIZE];	/* BLAKE2b-256 of the whole bundle */
@@ -228,7 +267,8 @@ enum us_exit_kind {
 	US_EXIT_HIDDEN = 9,	/* access to hidden memory */
 	US_EXIT_MAP = 10,	/* first touch of address space mapped lazily */
 	US_EXIT_OTHER = 11,
-	US_EXIT_KINDS = 12,
+	US_EXIT_REGISTER = 12,	/* write to a pinned control or table register */
+	US_EXIT_KINDS = 13,
 };
 
 struct us_counters {
@@ -237,10 +277,11 @@ struct us_counters {
 	u64 control_calls;	/* entries into the control domain */
 	u64 control_ns;		/* time spent in it */
 	u64 stops;
+	u64 registers_refused;	/* changes of pinned registers */
 	u64 hypervisor_bytes;	/* loaded image with its data */
 	u64 control_bytes;
 	u64 page_table_bytes;
 };
-static_assert(sizeof(struct us_counters) == 8 * (7 + 8 * 12), "us_counters");
+static_assert(sizeof(struct us_counters) == 8 * (8 + 8 * 13), "us_counters");
 
 #endif

@@ -40,7 +40,7 @@ struct us_hv_header {
 				 * the processor has no 1 GiB pages */
 };
 
-#define US_BOOT_VERSION	1u
+#define US_BOOT_VERSION	2u
 #define US_BOOT_MAX_RAM	128u
 #define US_SLEEP_NONE	0xffu	/* sleep_off: not known, nothing passes */
 
@@ -63,6 +63,9 @@ struct us_boot_info {
 	u64 free_base;
 	u64 tsc_khz;
 	u64 highest_ram;	/* first address above all RAM */
+	u64 hpet_base;		/* page of an HPET that the hypervisor may have for
+				 * itself; 0: none */
+	u64 ioapic_base;	/* page of the IOAPIC that has interrupt 0; 0: none */
 	u16 serial_port;	/* I/O base of a 16550, 0: none */
 	u16 sleep_port[2];	/* of the bytes with SLP_EN (bit 5) and SLP_TYP
 				 * (bits 4-2), ACPI PM1 control; 0: none */

@@ -51,7 +51,12 @@ enum us_event {
 	US_EV_REQUEST = 1,	/* a new request: cr3, cr4, efer, request_gva */
 	US_EV_CLAIM = 2,	/* the caller of the finished request is back and
 				 * is held: write status and response to it */
-	US_EV_TEXT_WRITE = 3,	/* guest wants to write sealed text: judge it */
+	US_EV_TEXT_WRITE = 3,	/* guest wants to write a sealed frame: judge it */
+	US_EV_TICK = 4,		/* time to look at the guest's mappings: at least
+				 * once a second while pins are set; cr0, cr3, cr4,
+				 * efer are those of event_vcpu. Its result means
+				 * nothing. Not posted inside a request's backoff
+				 * more often than that either */
 };
 
 struct us_mailbox {
@@ -80,6 +85,12 @@ struct us_mailbox {
 	u32 cpl;		/* US_EV_REQUEST, US_EV_CLAIM: the caller's. At 3 only
 				 * user pages are read and written for it */
 	u8 write_bytes[64];
+	/* The frame as it is now around the write: around_len bytes from write_gpa -
+	 * around_before on, cut at the frame's ends; at least 8 bytes on either
+	 * side of the write where the frame has them. */
+	u32 around_before;
+	u32 around_len;
+	u8 write_around[96];
 };
 
 /* Architectural state of one guest vCPU while all are stopped. */
@@ -88,6 +99,9 @@ struct us_vcpu_state {
 	u32 cpl;
 	u64 rip, rsp, rflags, cr0, cr3, cr4, efer;
 	u64 gs_base, kernel_gs_base, lstar;
+	u64 idtr_base, gdtr_base;
+	u32 idtr_limit;
+	u32 pinned;		/* 1: its registers are held by HV_PIN */
 	u64 gprs[16];		/* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
 };
 
@@ -95,19 +109,21 @@ struct us_vcpu_state {
 enum us_prot {
 	US_PROT_OPEN = 0,	/* RWX: ordinary memory */
 	US_PROT_SEALED = 1,	/* R-X: writes are US_EV_TEXT_WRITE */
+	US_PROT_READ_ONLY = 2,	/* R--: the same, and nothing is executed there */
 };
 
 enum us_verb {
 	/*
 	 * HV_WAIT(result, backoff_ms): ends the current event with @result (an
-	 * enum us_error: for a request its status, for a text write OK lets the
-	 * guest's instruction retire, anything else refuses it) and returns when
+	 * enum us_error: for a request its status, for a text write OK has the
+	 * hypervisor carry it out and lets the guest's instruction retire,
+	 * anything else refuses it) and returns when
 	 * the next event is in the mailbox. With @backoff_ms not 0 the current
 	 * event (a request) does not end: the caller gets US_E_AGAIN, and the
-	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE
-	 * earlier; that write is answered by the next HV_WAIT, whose @result is
-	 * the write's and whose @backoff_ms goes on with the request's wait.
-	 * Never fails.
+	 * verb returns US_EV_NONE once the time is over, or US_EV_TEXT_WRITE or
+	 * US_EV_TICK earlier; that one is answered by the next HV_WAIT, whose
+	 * @result is its result and whose @backoff_ms goes on with the request's
+	 * wait. Never fails.
 	 */
 	US_HV_WAIT = 1,
 	/*
@@ -148,6 +164,23 @@ enum us_verb {
 	 * HV_TIME(): RAX returns nanoseconds since the hypervisor started.
 	 */
 	US_HV_TIME = 11,
+	/*
+	 * HV_PIN(): from now on the registers that guard the kernel keep the values
+	 * they have: CR0.PE, WP and PG; those bits of CR4.PAE, SMEP, SMAP and UMIP
+	 * that are set; EFER.LME, LMA, NXE and SCE; LSTAR, STAR, CSTAR, SFMASK and
+	 * the SYSENTER MSRs; the base of IDTR, and of each vCPU's GDTR. A change
+	 * that the guest asks for is refused with #GP and logged. All vCPUs must be
+	 * held (HV_STOP). STOP_FAILED when they are not; BAD_REQUEST when the
+	 * started vCPUs do not agree in what they should agree in, or CR0.WP is
+	 * clear; nothing is pinned then. A vCPU that starts later is pinned once it
+	 * has the values of the others. Also starts US_EV_TICK.
+	 */
+	US_HV_PIN = 12,
+	/*
+	 * HV_HALT(text, len): the last word. The line goes to the log and to the
+	 * serial port, and no guest vCPU runs again. Does not return.
+	 */
+	US_HV_HALT = 13,
 };
 
 #endif

@@ -43,12 +43,18 @@ X(BASELINE_VERSION, 52, "The baseline is of a format version that is not known h
 X(BASELINE_TRAILING, 53, "The baseline has bytes after its end.") \
 X(BASELINE_FIELD, 54, "A field of the baseline has a value that is not allowed.") \
 X(BASELINE_SITES, 55, "The baseline's sites overlap, are not sorted or lie outside the text.") \
+X(BASELINE_VALUES, 56, "The baseline's list of values for a place is damaged.") \
+X(BASELINE_POLICY, 57, "The baseline's policy has a value that is not known.") \
 X(NOT_SEALED, 60, "The kernel is not sealed.") \
 X(ALREADY_SEALED, 61, "The kernel is sealed already.") \
 X(KERNEL_NOT_FOUND, 62, "No kernel of this baseline runs here.") \
 X(KERNEL_BUILD_ID, 63, "The running kernel is of another build than the baseline.") \
 X(KERNEL_TEXT, 64, "The running kernel's code differs from the baseline.") \
 X(KERNEL_MAPPING, 65, "The running kernel's page tables map its code in a way that cannot be sealed.") \
+X(KERNEL_RODATA, 66, "The running kernel's constants differ from the baseline.") \
+X(KERNEL_IDT, 67, "The running kernel's interrupt table differs from the baseline.") \
+X(KERNEL_REGISTERS, 68, "The processors' registers that guard the kernel are not as they should be.") \
+X(MAPPING_CHANGED, 69, "The kernel's page tables no longer map sealed code as they did when it was sealed.") \
 X(WRONG_BUILD_ID, 70, "The bundle is for another kernel build.") \
 X(OLD_GENERATION, 71, "The bundle's generation is not newer than the newest one installed.") \
 X(TARGET_OUTSIDE, 72, "The bundle changes an address outside the sealed code.") \
@@ -62,6 +68,13 @@ X(STOP_FAILED, 79, "The vCPUs could not all be stopped in time.") \
 X(TOO_MANY_PATCHES, 80, "As many patches are installed as can be tracked.") \
 X(PATCH_NOT_FOUND, 81, "No such patch is installed.") \
 X(PATCH_NOT_LAST, 82, "A newer patch changes the same code; revert that one first.") \
+X(MODULE_NOT_FOUND, 83, "No such module is loaded.") \
+X(MODULE_TEXT, 84, "The module's code in memory differs from its baseline.") \
+X(MODULE_SEALED, 85, "The module is sealed already.") \
+X(MODULE_KERNEL, 86, "The module baseline is for another kernel build.") \
+X(MODULE_POLICY, 87, "The policy leaves modules without a baseline unprotected.") \
+X(MODULE_ROOM, 88, "There is no room to keep track of another module.") \
+X(MODULE_DEPENDS, 89, "A module that this one calls is not sealed.") \
 X(USAGE, 100, "The command line is not understood.") \
 X(FILE_OPEN, 101, "A file cannot be opened.") \
 X(FILE_READ, 102, "A file cannot be read.") \

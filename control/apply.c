@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "input.h"
 #include "patches.h"
+#include "probes.h"
 #include "stopped.h"
 #include "text.h"
 #include "text_map.h"
@@ -76,7 +77,8 @@ static enum us_error check_ranges(void)
 		if (!span_inside(hunk->image_offset, hunk->len, kernel->text_len))
 			return control_fail(US_E_TARGET_OUTSIDE, gva, hunk->len,
 					    NULL);
-		if (text_map_touches_site(hunk->image_offset, hunk->len))
+		if (text_map_touches_site(&kernel_text, hunk->image_offset,
+					  hunk->len))
 			return control_fail(US_E_SITE_OVERLAP, gva, hunk->len,
 					    NULL);
 		other = patches_hunk_at(hunk->image_offset, hunk->len);
@@ -100,13 +102,18 @@ static enum us_error check_expected(void *ctx)
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
 		u64 gva = kernel->text_gva + hunk->image_offset;
 
-		error = kernel_text_read(kernel, hunk->image_offset,
-					 plan.hunks[i].before, hunk->len);
+		error = kernel_read(kernel, hunk->image_offset,
+				    plan.hunks[i].before, hunk->len);
 		if (!error)
-			error = text_map_read_linked(kernel, hunk->image_offset,
-						     linked, hunk->len);
+			error = text_map_read_linked(&kernel_text,
+						     hunk->image_offset, linked,
+						     hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
+		/* The kernel would put back over the hunk what was there. */
+		if (probes_touch(gva, hunk->len))
+			return control_fail(US_E_EXPECTED_BYTES, gva, hunk->len,
+					    "kprobe");
 		for (k = 0; k < hunk->len; k++)
 			if (linked[k] != hunk->expected[k])
 				return control_fail(US_E_EXPECTED_BYTES, gva + k,
@@ -228,14 +235,14 @@ static enum us_error commit(void *ctx)
 	if (error)
 		return error;
 	for (i = 0; i < hunk_count() && !error; i++)
-		error = kernel_text_write(kernel, plan.hunks[i].image_offset,
-					  plan.hunks[i].after, plan.hunks[i].len);
+		error = kernel_write(kernel, plan.hunks[i].image_offset,
+				     plan.hunks[i].after, plan.hunks[i].len);
 	if (!error)
 		return US_OK;
 	/* The one that failed may be half written. */
 	while (i-- > 0)
-		if (kernel_text_write(kernel, plan.hunks[i].image_offset,
-				      plan.hunks[i].before, plan.hunks[i].len))
+		if (kernel_write(kernel, plan.hunks[i].image_offset,
+				 plan.hunks[i].before, plan.hunks[i].len))
 			host_log(US_LOG_ERROR, "apply: a hunk could not be undone");
 	arena_unmap();
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);

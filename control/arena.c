@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "audit.h"
 #include "patches.h"
 #include "state.h"
 
@@ -122,7 +123,7 @@ static bool not_for_tables(const struct kernel *kernel, u64 gpa)
 	const struct host_info *host = host_info();
 
 	return spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) ||
-	       kernel_text_overlaps(kernel, gpa, PAGE_SIZE);
+	       kernel_overlaps(kernel, gpa, PAGE_SIZE);
 }
 
 enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
@@ -130,7 +131,11 @@ enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
 	u64 table_gva = kernel_symbol(kernel, US_FACT_LEVEL2_KERNEL_PGT);
 	u64 table[ENTRIES];
 	struct page_mapping found;
+	enum us_error error;
 
+	error = audit_now();
+	if (error)
+		return error;
 	if (guest_translate(&kernel->space, table_gva, &found) ||
 	    not_for_tables(kernel, found.gpa) ||
 	    host_read(found.gpa, table, sizeof(table)))
@@ -138,6 +143,8 @@ enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva)
 	/* Installed patches jump to the slot that they were linked for. */
 	if (!mapping.chosen || !patches_count()) {
 		if (!mapping.chosen || !is_arena_entry(table[mapping.slot])) {
+			if (mapping.chosen)
+				audit_remove(slot_gva(mapping.slot));
 			mapping.chosen = false;
 			if (!free_slot(kernel, table, &mapping.slot))
 				return mapping_failed(table_gva, 0);
@@ -162,6 +169,16 @@ static bool reaches_arena(const struct kernel *kernel)
 	       found.page_size == SIZE_2M && !(found.flags & (PTE_NX | PTE_USER));
 }
 
+/* From now on the arena's mapping is audited as the image's is. */
+static enum us_error watch_arena(void)
+{
+	const struct host_info *host = host_info();
+
+	audit_remove(slot_gva(mapping.slot));
+	return audit_add_run(slot_gva(mapping.slot), host->arena_len,
+			     host->arena_gpa, 0);
+}
+
 enum us_error arena_map(const struct kernel *kernel)
 {
 	u64 at = mapping.table_gpa + 8 * mapping.slot;
@@ -177,7 +194,7 @@ enum us_error arena_map(const struct kernel *kernel)
 			return mapping_failed(slot_gva(mapping.slot), 0);
 		mapping.written = true;
 	}
-	if (reaches_arena(kernel))
+	if (reaches_arena(kernel) && !watch_arena())
 		return US_OK;
 	arena_unmap();
 	return mapping_failed(slot_gva(mapping.slot), old);
@@ -190,5 +207,7 @@ void arena_unmap(void)
 	if (mapping.written &&
 	    host_write(mapping.table_gpa + 8 * mapping.slot, &none, sizeof(none)))
 		host_log(US_LOG_ERROR, "arena: its page table entry stays");
+	if (mapping.written)
+		audit_remove(slot_gva(mapping.slot));
 	mapping.written = false;
 }

@@ -25,7 +25,7 @@ enum us_error arena_find_room(u64 len, u64 *offset);
 /*
  * The linear address that the arena has, or will have, in @kernel. Reads the
  * kernel's page table; writes nothing. ARENA_MAPPING when no entry is free or the
- * guest has put something else in the arena's.
+ * guest has put something else in the arena's; MAPPING_CHANGED.
  */
 enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva);
 

@@ -3,9 +3,12 @@
 #include <string.h>
 
 #include "arena.h"
+#include "audit.h"
 #include "guest_memory.h"
 #include "keys.h"
+#include "modules.h"
 #include "patches.h"
+#include "probes.h"
 #include "stack_check.h"
 #include "state.h"
 #include "text.h"
@@ -35,6 +38,9 @@ static const struct operation {
 	  log_request },
 	{ US_OP_COUNTERS, false, false, sizeof(struct us_counters), "counters",
 	  counters_request },
+	{ US_OP_SEAL_MODULE, true, false, sizeof(struct us_module_info),
+	  "seal-module", seal_module_request },
+	{ US_OP_MODULES, false, false, 0, "modules", modules_request },
 #ifdef UNDERSEAL_FAULTS
 	{ US_OP_FAULT, false, true, 0, "fault", fault_request },
 #endif
@@ -56,6 +62,9 @@ enum us_error control_init(void)
 	memset(&control, 0, sizeof(control));
 	patches_reset();
 	text_map_reset();
+	modules_reset();
+	probes_reset();
+	audit_reset();
 	stack_check_reset();
 	guest_forget_tables();
 	if (keys_init())
@@ -186,12 +195,28 @@ static void log_receipt(const char *what)
 	host_log(US_LOG_INFO, line.chars);
 }
 
+static void log_module(void)
+{
+	const struct us_module_info *info = (const void *)control_response;
+	struct text line = { 0 };
+
+	text_string(&line, "module sealed ");
+	text_string(&line, info->state == US_MODULE_VERIFIED ? "" :
+						"as found, unverified: ");
+	text_string(&line, info->name);
+	text_string(&line, " at ");
+	text_hex(&line, info->text_gva);
+	host_log(US_LOG_INFO, line.chars);
+}
+
 static void log_outcome(const struct operation *op, enum us_error error)
 {
 	if (error)
 		log_refusal(op, error);
 	else if (op->op == US_OP_SEAL)
 		log_sealed();
+	else if (op->op == US_OP_SEAL_MODULE)
+		log_module();
 	else if (op->op == US_OP_APPLY)
 		log_receipt("applied ");
 	else if (op->op == US_OP_REVERT)

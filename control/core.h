@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The control core as its host sees it. One thread: a host never enters the core
- * while it is inside, with one exception, control_text_write() from within
- * host_backoff(). No call takes memory that it does not give back; all of the
+ * while it is inside, with one exception, control_text_write() and control_tick()
+ * from within host_backoff(). No call takes memory that it does not give back; all of the
  * core's memory is static.
  */
 #ifndef UNDERSEAL_CORE_H
@@ -40,13 +40,30 @@ enum us_error control_request(const struct control_caller *who);
  */
 enum us_error control_claim(const struct control_caller *who);
 
+/* A guest's write to a frame that is not open. */
+struct text_write {
+	u64 gpa;		/* first byte */
+	u64 gva;		/* linear address that the guest used */
+	u64 rip;		/* its instruction */
+	u32 vcpu;
+	u32 len;		/* 1 .. 64, in one frame */
+	const u8 *bytes;
+	/* The frame as it is now: @around_len bytes from @gpa - @around_before on,
+	 * cut at the frame's ends; 8 bytes on either side of the write at least
+	 * where the frame has them. */
+	const u8 *around;
+	u32 around_before, around_len;
+};
+
 /*
- * Judge the write of @len bytes (1 .. 64, in one page) at @gpa that the guest's
- * instruction at @rip makes through the linear address @gva. OK: it has been
- * carried out. BAD_REQUEST: refused, nothing was changed. While nothing is sealed
- * only the arena is refused.
+ * Judge @write. OK: the host carries it out before any other vCPU writes there.
+ * BAD_REQUEST: it is refused, and the guest sees a page fault. Changes no guest
+ * memory itself; may open frames whose seal has lapsed (a module that is gone).
  */
-enum us_error control_text_write(u64 gpa, const void *bytes, u32 len, u64 rip,
-				 u64 gva, u32 vcpu);
+enum us_error control_text_write(const struct text_write *write);
+
+/* Called at least once a second while sealed, with the registers of the vCPU that
+ * happens to be there: looks whether sealed pages are still mapped as at seal. */
+void control_tick(const struct control_caller *who);
 
 #endif

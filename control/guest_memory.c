@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arena.h"
 #include "guest_memory.h"
+#include "modules.h"
 #include "state.h"
 
 #define CR0_PG		(1ull << 31)
@@ -25,13 +26,12 @@ void guest_forget_tables(void)
 		tables.gpa[i] = NO_TABLE;
 }
 
-static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+enum us_error guest_read_entry(u64 gpa, u64 *entry)
 {
 	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
 	u32 slot = (page >> PAGE_SHIFT) % TABLE_SLOTS;
 	enum us_error error;
 
-	(void)ctx;
 	if (tables.gpa[slot] != page) {
 		tables.gpa[slot] = NO_TABLE;
 		error = host_read(page, tables.entries[slot], PAGE_SIZE);
@@ -41,6 +41,12 @@ static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
 	}
 	*entry = tables.entries[slot][(gpa - page) / 8];
 	return US_OK;
+}
+
+static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)
+{
+	(void)ctx;
+	return guest_read_entry(gpa, entry);
 }
 
 enum us_error guest_caller_space(const struct control_caller *who,
@@ -98,7 +104,8 @@ static bool writable_for_guests(u64 gpa, u64 len)
 
 	if (spans_overlap(gpa, len, host->arena_gpa, host->arena_len))
 		return false;
-	return !control.sealed || !kernel_text_overlaps(&control.kernel, gpa, len);
+	return !control.sealed || (!kernel_overlaps(&control.kernel, gpa, len) &&
+				   !modules_overlap(gpa, len));
 }
 
 static enum us_error check_part(u64 gpa, void *data, u64 len)

@@ -28,6 +28,9 @@ void guest_forget_tables(void);
 enum us_error guest_caller_space(const struct control_caller *who,
 				 struct address_space *space);
 
+/* Read the page-table entry at @gpa (8-byte aligned). GUEST_ADDRESS. */
+enum us_error guest_read_entry(u64 gpa, u64 *entry);
+
 /* As page_walk(). */
 enum us_error guest_translate(const struct address_space *space, u64 gva,
 			      struct page_mapping *out);

@@ -48,6 +48,10 @@ enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot);
 enum us_error host_stop(void);
 void host_release(void);
 
+/* HV_PIN and HV_HALT of control_abi.h. host_pin() between stop and release. */
+enum us_error host_pin(void);
+void host_halt(const char *text);
+
 /* State of vCPU @index (0 .. vcpus - 1); only between stop and release. */
 enum us_error host_vcpu(u32 index, struct us_vcpu_state *state);
 
@@ -65,9 +69,9 @@ u64 host_time_ns(void);
 
 /*
  * Let the guest run for about @ms and come back. May be called only while
- * handling a request, with nothing stopped. Self-patching writes of the guest that
- * come in meanwhile are given to control_text_write() (control/core.h) by the
- * host before this returns.
+ * handling a request, with nothing stopped. Self-patching writes of the guest and
+ * ticks that come in meanwhile are given to control_text_write() and
+ * control_tick() (control/core.h) by the host before this returns.
  */
 void host_backoff(u32 ms);
 

@@ -49,6 +49,7 @@ static bool facts_ok(const struct us_baseline_header *header)
 		US_FACT_INIT_TASK, US_FACT_PER_CPU_OFFSET, US_FACT_NR_CPU_IDS,
 	};
 	const u64 *facts = header->facts;
+	const struct us_range *last = &header->ranges[header->range_count - 1];
 	u64 first;
 	u32 i;
 
@@ -66,7 +67,8 @@ static bool facts_ok(const struct us_baseline_header *header)
 	       IS_ALIGNED(facts[US_FACT_LINK_BASE], SIZE_2M) &&
 	       IS_ALIGNED(facts[US_FACT_INIT_TOP_PGT], PAGE_SIZE) &&
 	       IS_ALIGNED(facts[US_FACT_LEVEL2_KERNEL_PGT], PAGE_SIZE) &&
-	       header->text_len <= facts[US_FACT_IMAGE_END];
+	       (u64)last->offset + last->len <=
+	       ALIGN_UP(facts[US_FACT_IMAGE_END], PAGE_SIZE);
 }
 
 static void describe(const struct us_baseline_header *header,
@@ -76,9 +78,11 @@ static void describe(const struct us_baseline_header *header,
 	memcpy(kernel->facts, header->facts, sizeof(kernel->facts));
 	memcpy(kernel->build_id, header->build_id, sizeof(kernel->build_id));
 	memcpy(kernel->name, header->kernel, sizeof(kernel->name));
+	memcpy(kernel->policy, header->policy, sizeof(kernel->policy));
 	kernel->task_span = find_task_span(kernel->facts, &kernel->task_first);
 	kernel->build_id_len = header->build_id_len;
 	kernel->text_len = header->text_len;
+	kernel->image_len = kernel->facts[US_FACT_IMAGE_END];
 	kernel->pages_len = ALIGN_UP(header->text_len, PAGE_SIZE);
 }
 
@@ -165,130 +169,80 @@ enum us_error kernel_find(const struct control_caller *who,
 	return check_build_id(kernel);
 }
 
-static bool range_clear(const struct kernel *kernel, u64 gpa)
+/* Text is executed and constants are not; nobody but the kernel uses either. The
+ * SLAT write-protects text whatever its pages say; the others are read-only for the
+ * kernel by its own will (mark_rodata_ro(), idt_setup_apic_and_irq_gates()), or it
+ * would be sealed too early. */
+static bool flags_ok(u32 kind, u64 flags)
+{
+	if (kind == US_RANGE_TEXT)
+		return !(flags & (PTE_NX | PTE_USER));
+	return (flags & PTE_NX) && !(flags & (PTE_WRITE | PTE_USER));
+}
+
+/* The mappings of one page, the kernel's own and the caller's. */
+static bool same_page(const struct kernel *kernel,
+		      const struct address_space *space, u64 gva,
+		      struct page_mapping *own)
+{
+	struct page_mapping callers;
+
+	return !guest_translate(&kernel->space, gva, own) &&
+	       !guest_translate(space, gva, &callers) &&
+	       own->gpa == callers.gpa && own->flags == callers.flags;
+}
+
+static enum us_error map_range(struct kernel *kernel,
+			       const struct address_space *space,
+			       const struct us_range *range)
 {
 	const struct host_info *host = host_info();
-
-	return !spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) &&
-	       !kernel_text_overlaps(kernel, gpa, PAGE_SIZE);
-}
-
-/* Add the frame of the next page of text; false when it cannot be sealed. */
-static bool add_frame(struct kernel *kernel, u64 offset, u64 gpa)
-{
-	struct text_range *last;
-
-	if (!range_clear(kernel, gpa))
-		return false;
-	if (kernel->range_count) {
-		last = &kernel->ranges[kernel->range_count - 1];
-		if (last->gpa + last->len == gpa) {
-			last->len += PAGE_SIZE;
-			return true;
-		}
-	}
-	if (kernel->range_count == KERNEL_MAX_RANGES)
-		return false;
-	kernel->ranges[kernel->range_count++] =
-		(struct text_range) { offset, gpa, PAGE_SIZE };
-	return true;
-}
-
-enum us_error kernel_map_text(const struct control_caller *who,
-			      struct kernel *kernel)
-{
-	struct page_mapping own, callers, root;
-	struct address_space space;
+	u64 end = ALIGN_UP((u64)range->offset + range->len, PAGE_SIZE);
+	struct page_mapping page;
 	u64 offset, gva;
 
-	kernel->range_count = 0;
-	if (kernel_half(who, kernel, &space, &root))
-		return control_fail(US_E_KERNEL_MAPPING, kernel->text_gva, 0, NULL);
-	for (offset = 0; offset < kernel->pages_len; offset += PAGE_SIZE) {
+	for (offset = range->offset; offset < end; offset += PAGE_SIZE) {
 		gva = kernel->text_gva + offset;
-		if (guest_translate(&kernel->space, gva, &own) ||
-		    guest_translate(&space, gva, &callers) ||
-		    own.gpa != callers.gpa ||
-		    (own.flags & (PTE_NX | PTE_USER)) ||
-		    !add_frame(kernel, offset, own.gpa))
+		if (!same_page(kernel, space, gva, &page) ||
+		    !flags_ok(range->kind, page.flags) ||
+		    spans_overlap(page.gpa, PAGE_SIZE, host->arena_gpa,
+				  host->arena_len) ||
+		    !frames_add(&kernel->frames, offset, page.gpa, range->kind))
 			return control_fail(US_E_KERNEL_MAPPING, gva, 0, NULL);
 	}
 	return US_OK;
 }
 
-bool kernel_text_overlaps(const struct kernel *kernel, u64 gpa, u64 len)
+enum us_error kernel_map_image(const struct control_caller *who,
+			       const struct us_baseline_header *header,
+			       struct kernel *kernel)
 {
+	struct page_mapping root;
+	struct address_space space;
+	enum us_error error = US_OK;
 	u32 i;
 
-	for (i = 0; i < kernel->range_count; i++)
-		if (spans_overlap(gpa, len, kernel->ranges[i].gpa,
-				  kernel->ranges[i].len))
-			return true;
-	return false;
+	kernel->frames = (struct frames) { kernel->runs, 0, KERNEL_MAX_RUNS };
+	if (kernel_half(who, kernel, &space, &root))
+		return control_fail(US_E_KERNEL_MAPPING, kernel->text_gva, 0, NULL);
+	for (i = 0; i < header->range_count && !error; i++)
+		error = map_range(kernel, &space, &header->ranges[i]);
+	return error;
 }
 
-bool kernel_text_offset(const struct kernel *kernel, u64 gpa, u64 len,
-			u64 *offset)
+bool kernel_overlaps(const struct kernel *kernel, u64 gpa, u64 len)
 {
-	u32 i;
-
-	for (i = 0; i < kernel->range_count; i++) {
-		const struct text_range *range = &kernel->ranges[i];
-
-		if (gpa >= range->gpa &&
-		    span_inside(gpa - range->gpa, len, range->len)) {
-			*offset = range->offset + (gpa - range->gpa);
-			return true;
-		}
-	}
-	return false;
+	return frames_overlap(&kernel->frames, gpa, len);
 }
 
-/* The guest-physical address of @offset and how far it runs on from there. */
-static u64 locate(const struct kernel *kernel, u64 offset, u64 *run)
+enum us_error kernel_read(const struct kernel *kernel, u64 offset, void *dst,
+			  u64 len)
 {
-	const struct text_range *range = kernel->ranges;
-
-	while (offset - range->offset >= range->len)
-		range++;
-	*run = range->len - (offset - range->offset);
-	return range->gpa + (offset - range->offset);
+	return frames_read(&kernel->frames, offset, dst, len);
 }
 
-enum us_error kernel_text_read(const struct kernel *kernel, u64 offset,
-			       void *dst, u64 len)
+enum us_error kernel_write(const struct kernel *kernel, u64 offset,
+			   const void *src, u64 len)
 {
-	enum us_error error;
-	u64 gpa, part;
-	u8 *at = dst;
-
-	if (!span_inside(offset, len, kernel->pages_len))
-		return US_E_GUEST_ADDRESS;
-	for (; len; offset += part, at += part, len -= part) {
-		gpa = locate(kernel, offset, &part);
-		part = len < part ? len : part;
-		error = host_read(gpa, at, part);
-		if (error)
-			return error;
-	}
-	return US_OK;
-}
-
-enum us_error kernel_text_write(const struct kernel *kernel, u64 offset,
-				const void *src, u64 len)
-{
-	enum us_error error;
-	const u8 *at = src;
-	u64 gpa, part;
-
-	if (!span_inside(offset, len, kernel->pages_len))
-		return US_E_GUEST_ADDRESS;
-	for (; len; offset += part, at += part, len -= part) {
-		gpa = locate(kernel, offset, &part);
-		part = len < part ? len : part;
-		error = host_write(gpa, at, part);
-		if (error)
-			return error;
-	}
-	return US_OK;
+	return frames_write(&kernel->frames, offset, src, len);
 }

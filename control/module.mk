@@ -2,7 +2,7 @@
 # The control domain: one core (CONTROL_CORE, also used by the simulated machine of
 # the tests) and its first host, the isolated domain.
 CONTROL_CORE := $(wildcard control/*.c) \
-	$(addprefix common/,baseline.c bundle.c errors.c minisign.c page_walk.c)
+	$(addprefix common/,baseline.c module_baseline.c bundle.c errors.c minisign.c page_walk.c)
 CONTROL_DOMAIN := $(CONTROL_CORE) $(wildcard control/domain/*.[cS])
 SODIUM_ARCHIVE := /usr/lib/x86_64-linux-gnu/libsodium.a
 

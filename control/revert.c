@@ -65,8 +65,8 @@ static enum us_error check_current(void *ctx)
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 		u64 gva = kernel->text_gva + hunk->image_offset;
 
-		error = kernel_text_read(kernel, hunk->image_offset, found,
-					 hunk->len);
+		error = kernel_read(kernel, hunk->image_offset, found,
+				    hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
 		for (k = 0; k < hunk->len; k++)
@@ -88,16 +88,16 @@ static enum us_error restore(void *ctx)
 	for (i = 0; i < plan.patch.hunk_count && !error; i++) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		error = kernel_text_write(kernel, hunk->image_offset,
-					  hunk->before, hunk->len);
+		error = kernel_write(kernel, hunk->image_offset,
+				     hunk->before, hunk->len);
 	}
 	if (!error)
 		return US_OK;
 	while (i-- > 0) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		if (kernel_text_write(kernel, hunk->image_offset, hunk->after,
-				      hunk->len))
+		if (kernel_write(kernel, hunk->image_offset, hunk->after,
+				 hunk->len))
 			host_log(US_LOG_ERROR, "revert: a hunk could not be redone");
 	}
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);

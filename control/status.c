@@ -2,14 +2,36 @@
 /* The requests that only tell. */
 #include <string.h>
 
+#include "audit.h"
+#include "modules.h"
 #include "patches.h"
+#include "probes.h"
 #include "state.h"
+
+static void fill_sealed(struct us_status *status)
+{
+	const struct kernel *kernel = &control.kernel;
+	struct audit_counts counts;
+
+	status->seal_state = US_SEALED;
+	status->text_gva = kernel->text_gva;
+	status->text_len = kernel->text_len;
+	memcpy(status->policy, kernel->policy, sizeof(status->policy));
+	memcpy(status->build_id, kernel->build_id, US_BUILD_ID_MAX);
+	status->build_id_len = kernel->build_id_len;
+	memcpy(status->kernel, kernel->name, US_NAME_MAX);
+	audit_get_counts(&counts);
+	status->audits = counts.audits;
+	status->mapping_changes = counts.changes;
+	status->mapping_gva = counts.gva;
+	status->pinned_vcpus = counts.pinned;
+	modules_count(&status->modules_sealed, &status->modules_open);
+}
 
 enum us_error status_request(const struct control_call *call)
 {
 	struct us_status *status = (void *)control_response;
 	const struct host_info *host = host_info();
-	const struct kernel *kernel = &control.kernel;
 
 	(void)call;
 	memset(status, 0, sizeof(*status));
@@ -25,14 +47,9 @@ enum us_error status_request(const struct control_call *call)
 	status->hidden_bytes = host->hidden_bytes;
 	status->writes_allowed = control.writes_allowed;
 	status->writes_refused = control.writes_refused;
-	if (control.sealed) {
-		status->seal_state = US_SEALED;
-		status->text_gva = kernel->text_gva;
-		status->text_len = kernel->text_len;
-		memcpy(status->build_id, kernel->build_id, US_BUILD_ID_MAX);
-		status->build_id_len = kernel->build_id_len;
-		memcpy(status->kernel, kernel->name, US_NAME_MAX);
-	}
+	status->probes = probes_count();
+	if (control.sealed)
+		fill_sealed(status);
 	control.result.out_len = sizeof(*status);
 	return US_OK;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "audit.h"
 #include "state.h"
 #include "stopped.h"
 #include "text.h"
@@ -36,7 +37,9 @@ static enum us_error while_stopped(struct stopped_work *work,
 	enum us_error error;
 
 	guest_forget_tables();
-	error = work->check(work->ctx);
+	error = audit_stopped();
+	if (!error)
+		error = work->check(work->ctx);
 	if (!error)
 		error = stack_check(work->kernel, work->ranges,
 				    work->range_count, user);

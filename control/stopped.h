@@ -28,8 +28,8 @@ enum us_error stopped_check_deadline(u64 deadline_ms);
 /*
  * Stop, check, look for users of the ranges, commit, release. While a range is
  * in use the guest goes on for a while and it is tried again. FUNCTION_IN_USE
- * at the deadline, with who used what; STOP_FAILED; else the errors of the two
- * functions.
+ * at the deadline, with who used what; STOP_FAILED; MAPPING_CHANGED; else the errors
+ * of the two functions.
  */
 enum us_error stopped_run(struct stopped_work *work, u64 deadline_ms);
 

@@ -2,63 +2,90 @@
 #include <string.h>
 
 #include "bundle.h"
+#include "modules.h"
+#include "state.h"
 #include "text_map.h"
 
-/* A field in one word: image offset below, enum us_text_reloc_type above. */
-#define OFFSET_BITS	26u
-#define OFFSET_MASK	((1u << OFFSET_BITS) - 1)
-#define MAX_FIELDS	(128u << 10)
+#define OFFSET_MASK	((1u << TEXT_MAP_OFFSET_BITS) - 1)
 #define MAX_FIELD_SIZE	8u
 
-static_assert(US_BASELINE_MAX_TEXT <= 1u << OFFSET_BITS, "field offsets");
+/* Debian's largest kernels with a third to spare. */
+#define MAX_FIELDS	(128u << 10)
+#define MAX_TEXT	(20u << 20)
+
+static_assert(US_BASELINE_MAX_TEXT <= 1u << TEXT_MAP_OFFSET_BITS,
+	      "field offsets");
 
 u8 text_map_head[TEXT_MAP_HEAD] __attribute__((aligned(8)));
+struct text_map kernel_text;
 
-static const struct us_site *sites;
-static u32 site_count;
-static u32 fields[MAX_FIELDS];	/* sorted by offset, disjoint */
-static u32 field_count;
+static u32 kernel_fields[MAX_FIELDS];
+static u8 kernel_probes[MAX_TEXT / 8];
 
 void text_map_reset(void)
 {
-	sites = NULL;
-	site_count = 0;
-	field_count = 0;
+	kernel_text = (struct text_map) {
+		.fields = kernel_fields,
+		.field_room = MAX_FIELDS,
+		.probes = kernel_probes,
+		.probe_room = sizeof(kernel_probes),
+	};
 }
 
-enum us_error text_map_add_relocs(const struct us_block *block)
+static enum us_error add_fields(struct text_map *map,
+				const struct us_block *block)
 {
+	u32 *fields = map->fields;
 	u32 i;
 
 	for (i = 0; i < block->header->relocs; i++) {
 		const struct us_text_reloc *reloc = &block->relocs[i];
 
 		/* One that runs over is listed by both of its blocks. */
-		if (field_count && (fields[field_count - 1] & OFFSET_MASK) >=
-				   reloc->offset)
+		if (map->field_count && (fields[map->field_count - 1] &
+					 OFFSET_MASK) >= reloc->offset)
 			continue;
-		if (field_count == MAX_FIELDS)
+		if (map->field_count == map->field_room)
 			return US_E_TOO_LARGE;
-		fields[field_count++] = reloc->offset |
-					(u32)reloc->type << OFFSET_BITS;
+		fields[map->field_count++] = reloc->offset |
+					     (u32)reloc->type <<
+					     TEXT_MAP_OFFSET_BITS;
 	}
 	return US_OK;
 }
 
-void text_map_set_sites(const struct us_site *list, u32 count)
+enum us_error text_map_add_block(struct text_map *map,
+				 const struct us_block *block)
 {
-	sites = list;
-	site_count = count;
+	/* Blocks but the last are multiples of 8 bytes long. */
+	u64 at = block->header->offset / 8;
+
+	if (map->probes) {
+		if (!span_inside(at, block->header->probes_len, map->probe_room))
+			return US_E_TOO_LARGE;
+		memcpy(map->probes + at, block->probes,
+		       block->header->probes_len);
+	}
+	/* Bundles are for the kernel's text alone. */
+	return map->fields ? add_fields(map, block) : US_OK;
 }
 
-/* The first site that ends after @offset, or site_count. */
-static u32 first_site_after(u64 offset)
+const struct text_map *text_map_find(u64 gpa, u64 len, u64 *offset)
 {
-	u32 low = 0, high = site_count, middle;
+	if (control.sealed && frames_offset(kernel_text.frames, gpa, len,
+					    US_RANGE_TEXT, offset))
+		return &kernel_text;
+	return modules_find(gpa, len, offset);
+}
+
+u32 text_map_first_site(const struct text_map *map, u64 offset)
+{
+	u32 low = 0, high = map->site_count, middle;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if ((u64)sites[middle].offset + sites[middle].len > offset)
+		if ((u64)map->sites[middle].offset +
+		    us_runtime_len(&map->sites[middle]) > offset)
 			high = middle;
 		else
 			low = middle + 1;
@@ -66,30 +93,81 @@ static u32 first_site_after(u64 offset)
 	return low;
 }
 
-bool text_map_inside_site(u64 offset, u64 len)
+const struct us_runtime_site *text_map_site(const struct text_map *map,
+					    u64 offset, u64 len)
 {
-	u32 i = first_site_after(offset);
+	u32 i = text_map_first_site(map, offset);
+	const struct us_runtime_site *site = &map->sites[i];
 
-	return i < site_count && offset >= sites[i].offset &&
-	       span_inside(offset - sites[i].offset, len, sites[i].len);
+	if (i == map->site_count || offset < site->offset ||
+	    !span_inside(offset - site->offset, len, us_runtime_len(site)))
+		return NULL;
+	return site;
 }
 
-bool text_map_touches_site(u64 offset, u64 len)
+bool text_map_touches_site(const struct text_map *map, u64 offset, u64 len)
 {
-	u32 i = first_site_after(offset);
+	u32 i = text_map_first_site(map, offset);
 
-	return i < site_count &&
-	       spans_overlap(offset, len, sites[i].offset, sites[i].len);
+	return i < map->site_count &&
+	       spans_overlap(offset, len, map->sites[i].offset,
+			     us_runtime_len(&map->sites[i]));
+}
+
+bool text_map_may_probe(const struct text_map *map, u64 offset)
+{
+	return map->probes && offset < map->len &&
+	       offset / 8 < map->probe_room &&
+	       map->probes[offset / 8] >> offset % 8 & 1;
+}
+
+/* The first entry not before (@class, @offset). */
+static u32 first_entry(const struct text_map *map, u32 class, u64 offset)
+{
+	u32 low = 0, high = map->entry_count, middle;
+
+	while (low < high) {
+		const struct us_entry *entry;
+
+		middle = low + (high - low) / 2;
+		entry = &map->entries[middle];
+		if (entry->class < class ||
+		    (entry->class == class && entry->offset < offset))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool text_map_is_entry(const struct text_map *map, u16 class, u64 offset)
+{
+	u32 i = first_entry(map, class, offset);
+
+	return i < map->entry_count && map->entries[i].class == class &&
+	       map->entries[i].offset == offset;
+}
+
+void text_map_class(const struct text_map *map, u16 class, u32 *first, u32 *end)
+{
+	*first = first_entry(map, class, 0);
+	*end = first_entry(map, class + 1u, 0);
+}
+
+enum us_error text_map_read(const struct text_map *map, u64 offset, void *dst,
+			    u64 len)
+{
+	return frames_read(map->frames, offset, dst, len);
 }
 
 /* The first field at or after @offset. */
-static u32 first_field_at(u64 offset)
+static u32 first_field_at(const struct text_map *map, u64 offset)
 {
-	u32 low = 0, high = field_count, middle;
+	u32 low = 0, high = map->field_count, middle;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if ((fields[middle] & OFFSET_MASK) >= offset)
+		if ((map->fields[middle] & OFFSET_MASK) >= offset)
 			high = middle;
 		else
 			low = middle + 1;
@@ -107,7 +185,7 @@ static void unrelocate(u8 *at, u32 type, u64 slide)
 	memcpy(at, &value, size);
 }
 
-enum us_error text_map_read_linked(const struct kernel *kernel, u64 offset,
+enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
 				   u8 *dst, u64 len)
 {
 	u8 window[US_HUNK_MAX + 2 * MAX_FIELD_SIZE];
@@ -115,23 +193,23 @@ enum us_error text_map_read_linked(const struct kernel *kernel, u64 offset,
 	enum us_error error;
 	u32 i, type;
 
+	if (len > US_HUNK_MAX || !span_inside(offset, len, map->len))
+		return US_E_GUEST_ADDRESS;
 	/* Every field that touches the bytes lies inside the window whole. */
 	start = offset < MAX_FIELD_SIZE ? 0 : offset - MAX_FIELD_SIZE;
 	end = offset + len + MAX_FIELD_SIZE;
-	if (end > kernel->text_len)
-		end = kernel->text_len;
-	if (len > US_HUNK_MAX || offset + len > end)
-		return US_E_GUEST_ADDRESS;
-	error = kernel_text_read(kernel, start, window, end - start);
+	if (end > map->len)
+		end = map->len;
+	error = text_map_read(map, start, window, end - start);
 	if (error)
 		return error;
-	for (i = first_field_at(start); i < field_count; i++) {
-		at = fields[i] & OFFSET_MASK;
-		type = fields[i] >> OFFSET_BITS;
+	for (i = first_field_at(map, start); i < map->field_count; i++) {
+		at = map->fields[i] & OFFSET_MASK;
+		type = map->fields[i] >> TEXT_MAP_OFFSET_BITS;
 		if (at >= offset + len)
 			break;
 		if (at + (type == US_TEXT_ADD64 ? 8 : 4) > offset)
-			unrelocate(window + (at - start), type, kernel->slide);
+			unrelocate(window + (at - start), type, map->moves[0]);
 	}
 	memcpy(dst, window + (offset - start), len);
 	return US_OK;

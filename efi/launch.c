@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "print.h"
 #include "sleep.h"
+#include "timer.h"
 
 /* efi/blobs.S */
 extern const u8 hypervisor_blob[], hypervisor_blob_end[];
@@ -92,6 +93,7 @@ static void describe_machine(struct us_boot_info *info,
 	info->tsc_khz = machine->tsc_khz;
 	info->serial_port = serial_port();
 	sleep_describe(info);
+	timer_describe(info);
 }
 
 static enum us_error init_hypervisor(const struct us_hv_header *header)

@@ -13,8 +13,8 @@ LOADER_CONTROL_TEST ?= $(OUT)/control-test.bin
 GNU_EFI_LIB ?= /usr/lib
 
 LOADER_KEYS := $(OBJ)/efi/keys.txt
-LOADER_SRC := $(addprefix efi/,config.c cpus.c initrd.c launch.c main.c \
-	mapping.c memory.c next.c print.c probe.c serial.c sleep.c volume.c) \
+LOADER_SRC := $(addprefix efi/,acpi.c config.c cpus.c initrd.c launch.c main.c \
+	mapping.c memory.c next.c print.c probe.c serial.c sleep.c timer.c volume.c) \
 	$(addprefix common/,errors.c page_walk.c)
 
 # GNU-EFI builds the image as a shared object that relocates itself, which

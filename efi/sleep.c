@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ACPI 6.4: tables in section 5.2, sleep control in 4.8.3, 4.8.3.7 and 16.1. */
+#include "acpi.h"
 #include "print.h"
 #include "sleep.h"
-#include "uefi.h"
 
 /* Offsets in the FADT, table 5.9. */
 #define FADT_DSDT		40
@@ -14,45 +14,11 @@
 #define FADT_SLEEP_CONTROL	244
 #define FLAG_HW_REDUCED		(1u << 20)
 
-/* Generic address structure: space id, ..., 64-bit address at 4. */
-#define GAS_LEN			12
-#define GAS_SPACE_MEMORY	0
-#define GAS_SPACE_IO		1
-
 /* AML, section 20.2. */
 #define AML_ZERO	0x00
 #define AML_ONE		0x01
 #define AML_BYTE	0x0a
 #define AML_PACKAGE	0x12
-
-struct table {
-	u32 signature, len;
-	u8 revision, checksum;
-	u8 rest[26];
-};
-static_assert(sizeof(struct table) == 36, "ACPI table header, 5.2.6");
-
-struct rsdp {
-	u8 signature[8], checksum, oem[6], revision;
-	u32 rsdt, len;
-	u64 xsdt;
-} __attribute__((packed));
-
-#define SIGNATURE(a, b, c, d) \
-	((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
-
-static u32 read32(const u8 *at)
-{
-	u32 value;
-
-	CopyMem(&value, (VOID *)at, sizeof(value));
-	return value;
-}
-
-static u64 read64(const u8 *at)
-{
-	return read32(at) | (u64)read32(at + 4) << 32;
-}
 
 /* A small constant at aml[*at]; false when it is of another form. */
 static bool aml_constant(const u8 *aml, u32 len, u32 *at, u8 *value)
@@ -81,18 +47,8 @@ static bool aml_sleep_types(const u8 *aml, u32 len, u32 at, u8 types[2])
 		aml_constant(aml, len, &at, &types[1]);
 }
 
-static void fix_checksum(struct table *table)
-{
-	u8 sum = 0;
-
-	table->checksum = 0;
-	for (u32 i = 0; i < table->len; i++)
-		sum += ((const u8 *)table)[i];
-	table->checksum = -sum;
-}
-
 /* Names are four bytes in AML, and a name that is defined follows the byte 8. */
-static void look_through(struct table *table, struct us_boot_info *info)
+static void look_through(struct acpi_table *table, struct us_boot_info *info)
 {
 	u8 *aml = (u8 *)table;
 	bool changed = false;
@@ -112,57 +68,36 @@ static void look_through(struct table *table, struct us_boot_info *info)
 		}
 	}
 	if (changed)
-		fix_checksum(table);
-}
-
-static bool find_xsdt(const struct table **xsdt)
-{
-	EFI_GUID guid = ACPI_20_TABLE_GUID;
-	struct rsdp *rsdp;
-
-	if (EFI_ERROR(LibGetSystemConfigurationTable(&guid, (VOID **)&rsdp)) ||
-	    !rsdp->xsdt)
-		return false;
-	*xsdt = (const struct table *)rsdp->xsdt;
-	return true;
-}
-
-static struct table *next_table(const struct table *xsdt, u32 index)
-{
-	u32 at = sizeof(*xsdt) + index * 8;
-
-	if (at + 8 > xsdt->len)
-		return NULL;
-	return (struct table *)read64((const u8 *)xsdt + at);
+		acpi_fix_checksum(table);
 }
 
 /* The port of the byte that holds SLP_EN and SLP_TYP; both kinds of register have
  * them at the same bits of it. 0 when there is none. */
-static u16 control_port(const struct table *fadt, u32 old, u32 gas)
+static u16 control_port(const struct acpi_table *fadt, u32 old, u32 gas)
 {
 	const u8 *at = (const u8 *)fadt;
 
-	if (fadt->len >= gas + GAS_LEN && read64(at + gas + 4)) {
+	if (fadt->len >= gas + GAS_LEN && acpi_read64(at + gas + 4)) {
 		if (at[gas] == GAS_SPACE_IO)
-			return (u16)read64(at + gas + 4);
+			return (u16)acpi_read64(at + gas + 4);
 		if (at[gas] == GAS_SPACE_MEMORY)
 			print("underseal: WARNING: sleep states cannot be refused "
 			      "on this machine; switch them off in its setup.\n");
 	}
-	return old ? (u16)read32(at + old) : 0;
+	return old ? (u16)acpi_read32(at + old) : 0;
 }
 
-static void read_fadt(const struct table *fadt, struct us_boot_info *info)
+static void read_fadt(const struct acpi_table *fadt, struct us_boot_info *info)
 {
 	const u8 *at = (const u8 *)fadt;
-	u64 dsdt = read32(at + FADT_DSDT);
+	u64 dsdt = acpi_read32(at + FADT_DSDT);
 	u16 port;
 
-	if (fadt->len >= FADT_X_DSDT + 8 && read64(at + FADT_X_DSDT))
-		dsdt = read64(at + FADT_X_DSDT);
+	if (fadt->len >= FADT_X_DSDT + 8 && acpi_read64(at + FADT_X_DSDT))
+		dsdt = acpi_read64(at + FADT_X_DSDT);
 	if (dsdt)
-		look_through((struct table *)dsdt, info);
-	if (read32(at + FADT_FLAGS) & FLAG_HW_REDUCED) {
+		look_through((struct acpi_table *)dsdt, info);
+	if (acpi_read32(at + FADT_FLAGS) & FLAG_HW_REDUCED) {
 		info->sleep_port[0] = control_port(fadt, 0, FADT_SLEEP_CONTROL);
 		return;
 	}
@@ -175,16 +110,13 @@ static void read_fadt(const struct table *fadt, struct us_boot_info *info)
 
 void sleep_describe(struct us_boot_info *info)
 {
-	const struct table *xsdt;
-	struct table *table;
+	struct acpi_table *table;
 
 	info->sleep_off[0] = info->sleep_off[1] = US_SLEEP_NONE;
-	if (!find_xsdt(&xsdt))
-		return;
-	for (u32 i = 0; (table = next_table(xsdt, i)); i++) {
-		if (table->signature == SIGNATURE('F', 'A', 'C', 'P'))
+	for (u32 i = 0; (table = acpi_table(i)); i++) {
+		if (table->signature == ACPI_SIGNATURE('F', 'A', 'C', 'P'))
 			read_fadt(table, info);
-		else if (table->signature == SIGNATURE('S', 'S', 'D', 'T'))
+		else if (table->signature == ACPI_SIGNATURE('S', 'S', 'D', 'T'))
 			look_through(table, info);
 	}
 }

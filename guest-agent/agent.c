@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * underseal-agent: seals the kernel at boot, installs the stored bundles and
- * carries Underseal's log into the journal. It is a convenience and is trusted with
+ * underseal-agent: seals the kernel at boot and modules as they come, installs the
+ * stored bundles and carries Underseal's log into the journal. It is a convenience and is trusted with
  * nothing: every file that it hands over is checked by the control domain.
  */
 #include <argp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -14,6 +15,7 @@
 #include "carry.h"
 #include "fail.h"
 #include "journal.h"
+#include "modules.h"
 #include "store.h"
 #include "version.h"
 
@@ -21,6 +23,7 @@
 
 struct options {
 	const char *baselines, *patches;
+	const char *modules;	/* NULL: as the kernel's release has it */
 	unsigned long interval;	/* seconds between looks at the log */
 	bool once;
 };
@@ -42,6 +45,8 @@ static const struct argp_option option_table[] = {
 	  "/etc/underseal)", 0 },
 	{ "patches", 'p', "DIR", 0, "where bundles are stored (default "
 	  "/var/lib/underseal/patches)", 0 },
+	{ "modules", 'm', "DIR", 0, "where baselines of modules are (default "
+	  "/usr/lib/underseal/RELEASE/modules)", 0 },
 	{ "interval", 'i', "SECONDS", 0, "how often to read the log (default "
 	  "5)", 0 },
 	{ 0 }
@@ -61,6 +66,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'p':
 		options->patches = arg;
+		return 0;
+	case 'm':
+		options->modules = arg;
 		return 0;
 	case 'i':
 		options->interval = strtoul(arg, &end, 10);
@@ -110,9 +118,11 @@ static enum us_error seal_with(const char *path)
 		report = carry_answer(&request, sizeof(*report));
 		if (report)
 			journal(PRIORITY_NOTICE, "sealed kernel %.*s: %llu "
-				"bytes verified, %llu in self-patching sites",
+				"bytes verified exactly, %llu among listed "
+				"values, %llu not compared",
 				US_NAME_MAX, report->kernel,
 				(unsigned long long)report->bytes_exact,
+				(unsigned long long)report->bytes_enumerated,
 				(unsigned long long)report->bytes_masked);
 		else
 			error = US_E_PROTOCOL;
@@ -250,6 +260,21 @@ static enum us_error report_log(u64 *next)
 	return error;
 }
 
+/* A failure is reported where it arises. */
+static enum us_error seal_modules(const struct options *options)
+{
+	char path[STORE_PATH_MAX];
+	struct utsname name;
+
+	if (options->modules)
+		return modules_look(options->modules);
+	if (uname(&name) ||
+	    snprintf(path, sizeof(path), "/usr/lib/underseal/%s/modules",
+		     name.release) >= (int)sizeof(path))
+		return fail(US_E_FILE_READ, "uname");
+	return modules_look(path);
+}
+
 static void watch(const struct options *options)
 {
 	const struct timespec pause = { (time_t)options->interval, 0 };
@@ -262,6 +287,7 @@ static void watch(const struct options *options)
 		if (error && error != reported)
 			journal_failure(PRIORITY_ERROR, "log");
 		reported = error;
+		seal_modules(options);
 		nanosleep(&pause, NULL);
 		waited += options->interval;
 		if (stopping || (waited < RETRY_SECONDS && !look_now))
@@ -286,6 +312,8 @@ static enum us_error start(const struct options *options)
 	error = install_stored(options);
 	if (error)
 		journal(PRIORITY_ERROR, "not every stored bundle is installed");
+	if (seal_modules(options))
+		journal(PRIORITY_WARNING, "not every module is sealed");
 	return error;
 }
 

@@ -5,7 +5,7 @@ CFLAGS_host += -Iguest-agent
 
 CARRIER := guest-agent/fail.c guest-agent/file.c guest-agent/ring.c \
 	guest-agent/carry.c guest-agent/doorbell.c
-AGENT := $(CARRIER) guest-agent/agent.c guest-agent/store.c \
+AGENT := $(CARRIER) guest-agent/agent.c guest-agent/store.c guest-agent/modules.c \
 	guest-agent/journal.c common/errors.c common/bundle.c
 
 # Static: it also runs in an initramfs that has no libraries.

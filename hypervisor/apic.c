@@ -88,6 +88,11 @@ u32 apic_own_id(void)
 	return x2apic_on() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
 }
 
+u32 apic_broadcast_id(void)
+{
+	return x2apic_on() ? hv.cpu[0].apic_id & 0xff : 0xff;
+}
+
 bool apic_requested(u8 vector)
 {
 	return apic_read(APIC_IRR + vector / 32 * 16) >> vector % 32 & 1;
@@ -228,7 +233,7 @@ static bool start_command(struct vcpu *from, u64 icr, u32 destination)
 	if (mode == ICR_MODE_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
 		return true;	/* de-assert: only old processors know it */
 	if ((icr & ICR_LOGICAL) && ICR_SHORTHAND(icr) == SHORTHAND_NONE) {
-		log_write(US_LOG_WARNING, from->index,
+		log_guest(from->index,
 			  "INIT or SIPI to a logical destination was dropped");
 		return true;
 	}

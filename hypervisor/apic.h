@@ -57,6 +57,9 @@ void apic_reset_self(void);
 u32 apic_read(u32 reg);
 void apic_write(u32 reg, u32 value);
 u32 apic_own_id(void);
+/* A destination of interrupt messages that means all CPUs; in x2APIC mode, where eight
+ * bits cannot say that, the first CPU. */
+u32 apic_broadcast_id(void);
 /* Is @vector requested and not yet taken? */
 bool apic_requested(u8 vector);
 

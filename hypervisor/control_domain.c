@@ -11,7 +11,7 @@
 #include "version.h"
 #include "watchdog.h"
 
-#define TABLE_RESERVE	128	/* pages kept for SLAT tables */
+#define TABLE_RESERVE	256	/* pages kept for SLAT tables */
 #define MAX_HEAP	(4u << 20)
 #define LOCK_WAIT_US	100
 
@@ -96,7 +96,7 @@ static bool header_ok(const struct us_control_header *h, u64 file_len)
 	return file_len >= sizeof(*h) && h->magic == US_CONTROL_MAGIC &&
 		h->text_end > US_CONTROL_BASE && h->text_end <= h->rodata_end &&
 		h->rodata_end <= h->file_end && h->file_end <= h->mem_end &&
-		h->mem_end <= US_CONTROL_BASE + (6u << 20) &&
+		h->mem_end <= US_CONTROL_BASE + (9u << 20) &&
 		h->file_end - US_CONTROL_BASE == file_len &&
 		IS_ALIGNED(h->text_end | h->rodata_end, PAGE_SIZE) &&
 		h->entry >= US_CONTROL_BASE && h->entry < h->text_end;
@@ -233,6 +233,11 @@ bool control_lock(void)
 	return true;
 }
 
+bool control_try_lock(void)
+{
+	return lock_try(&domain_lock);
+}
+
 void control_unlock(void)
 {
 	lock_drop(&domain_lock);
@@ -324,6 +329,8 @@ bool control_run(struct cpu *cpu, bool masked)
 	u64 start = rdtsc();
 	bool waits = true;
 
+	if (control.state != CONTROL_RUNNABLE)
+		return true;
 	save_fpu(cpu->guest_fpu);
 	restore_fpu(control_fpu);
 	while (control.state == CONTROL_RUNNABLE) {

@@ -66,6 +66,8 @@ void control_start(struct cpu *cpu);
  * it, and the guest had better try again later. Whoever waits also sees to it that
  * the domain does not keep that CPU for longer than its time. */
 bool control_lock(void);
+/* Without waiting. */
+bool control_try_lock(void);
 void control_unlock(void);
 
 /* Run it while it is runnable. @masked: do not end for a physical interrupt; for

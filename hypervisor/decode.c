@@ -251,6 +251,122 @@ void decode_complete(struct vcpu *vcpu, const struct store *store)
 		vcpu->regs.rip += store->insn_len;
 }
 
+static enum us_error decode_cr_write(struct cursor *c, const struct vcpu *vcpu,
+				     const struct guest_system *system,
+				     struct system_load *load)
+{
+	u8 modrm = next(c);	/* always registers, whatever its upper bits say */
+	u32 cr = (modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0);
+
+	if (cr != 0 && cr != 4)
+		return US_E_BAD_REQUEST;
+	load->target = cr ? GUARD_CR4 : GUARD_CR0;
+	load->value = vcpu->regs.gpr[(modrm & 7) | (c->rex & REX_B ? 8 : 0)];
+	if (system->code_bits != 64)
+		load->value = (u32)load->value;
+	return US_OK;
+}
+
+#define OP_LGDT	2
+#define OP_LIDT	3
+#define OP_LMSW	6
+
+/* The memory operand of the group 0F 01, @len bytes. */
+static enum us_error read_operand(const struct guest_system *system, u64 gva,
+				  void *dst, u32 len, struct system_load *load)
+{
+	u32 done = guest_read_linear(system, gva, dst, len);
+
+	load->fault_gva = gva + done;
+	return done == len ? US_OK : US_E_GUEST_ADDRESS;
+}
+
+static enum us_error decode_table_load(const struct cursor *c,
+				       const struct guest_system *system,
+				       u64 gva, struct system_load *load)
+{
+	u32 base_len = system->code_bits == 64 ? 8 : 4;
+	enum us_error error;
+	u8 bytes[10] = { 0 };
+
+	error = read_operand(system, gva, bytes, 2 + base_len, load);
+	memcpy(&load->limit, bytes, sizeof(load->limit));
+	memcpy(&load->value, bytes + 2, sizeof(load->value));
+	if (base_len == 4 && c->operand16)
+		load->value &= 0xffffff;
+	return error;
+}
+
+/* It loads the lower four bits of CR0, and cannot clear PE. */
+static enum us_error decode_lmsw(const struct guest_system *system,
+				 const u64 *in_register, u64 gva,
+				 struct system_load *load)
+{
+	enum us_error error = US_OK;
+	u16 word = 0;
+
+	if (in_register)
+		word = (u16)*in_register;
+	else
+		error = read_operand(system, gva, &word, sizeof(word), load);
+	load->target = GUARD_CR0;
+	load->value = (system->cr0 & ~0xeull) | (word & 0xf);
+	return error;
+}
+
+static enum us_error decode_group_7(struct cursor *c, const struct vcpu *vcpu,
+				    const struct guest_system *system,
+				    struct system_load *load)
+{
+	u8 modrm = c->at < c->len ? c->bytes[c->at] : 0;
+	bool in_register = modrm >> 6 == 3;
+	u32 op = modrm >> 3 & 7;
+	u32 rm = (modrm & 7) | (c->rex & REX_B ? 8 : 0);
+	u64 gva = 0;
+
+	if (in_register)
+		next(c);
+	else
+		gva = read_modrm(c, vcpu, system, &op, 0);
+	if (c->bad)
+		return US_E_BAD_REQUEST;
+	op &= 7;		/* REX.R means nothing here */
+	if (op == OP_LMSW)
+		return decode_lmsw(system, in_register ? &vcpu->regs.gpr[rm] :
+				   NULL, gva, load);
+	if (in_register || (op != OP_LGDT && op != OP_LIDT))
+		return US_E_BAD_REQUEST;
+	load->target = op == OP_LGDT ? GUARD_GDTR : GUARD_IDTR;
+	return decode_table_load(c, system, gva, load);
+}
+
+enum us_error decode_system_load(const struct vcpu *vcpu,
+				 const struct guest_system *system,
+				 struct system_load *load)
+{
+	enum us_error error = US_E_BAD_REQUEST;
+	struct cursor c;
+	u8 opcode;
+
+	memset(load, 0, sizeof(*load));
+	load->fault_gva = vcpu->regs.rip;
+	if (system->code_bits == 16)
+		return US_E_BAD_REQUEST;
+	fetch(vcpu, system, &c);
+	if (!c.len)
+		return US_E_GUEST_ADDRESS;
+	read_prefixes(&c, system->code_bits == 64);
+	if (next(&c) != 0x0f)
+		return US_E_BAD_REQUEST;
+	opcode = next(&c);
+	if (opcode == 0x22)
+		error = decode_cr_write(&c, vcpu, system, load);
+	else if (opcode == 0x01)
+		error = decode_group_7(&c, vcpu, system, load);
+	load->insn_len = c.at;
+	return c.bad || c.rep ? US_E_BAD_REQUEST : error;
+}
+
 u64 decode_skip(const struct vcpu *vcpu, u32 opcode_len)
 {
 	u64 told = hv.ops->next_rip(vcpu);

@@ -2,10 +2,14 @@
 /* The guest's exits, one function a kind. */
 #include "apic.h"
 #include "decode.h"
+#include "hpet.h"
 #include "hypercall.h"
+#include "ioapic.h"
 #include "memory.h"
+#include "pin.h"
 #include "slat.h"
 #include "text_write.h"
+#include "tick.h"
 #include "vcpu.h"
 #include "version.h"
 
@@ -150,6 +154,8 @@ static bool write_efer(struct vcpu *vcpu, u64 value)
 		return false;
 	/* LMA is the processor's to set. */
 	value = (value & ~(u64)EFER_LMA) | (system.efer & EFER_LMA);
+	if (!pin_allows_efer(vcpu, value))
+		return false;
 	hv.ops->set_efer(vcpu, value);
 	vcpu->flush = 1;	/* what is cached was checked with the old NXE */
 	return true;
@@ -180,9 +186,11 @@ static void exit_wrmsr(struct vcpu *vcpu)
 		done = true;
 		break;
 	default:
+		if (pin_write_msr(vcpu, (u32)gpr[GPR_RCX], value, &done))
+			break;
 		done = hv.ops->msr_is_machine_map((u32)gpr[GPR_RCX]);
 		if (done)
-			log_write(US_LOG_WARNING, vcpu->index,
+			log_guest(vcpu->index,
 				  "write of %lx to MSR %x has no effect", value,
 				  (u32)gpr[GPR_RCX]);
 	}
@@ -249,7 +257,7 @@ static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
 
 		*rax = exit->io.size == 4 ? value : (*rax & ~mask) | value;
 	} else if (is_sleep(exit, (u32)*rax)) {
-		log_write(US_LOG_WARNING, vcpu->index,
+		log_guest(vcpu->index,
 			  "sleep refused: %lx to port %x", *rax & mask,
 			  exit->io.port);
 	} else {
@@ -294,15 +302,28 @@ static void hidden_access(struct vcpu *vcpu, const struct vmexit *exit)
 
 	hv.ops->get_system(vcpu, &system);
 	if (vcpu->hidden_reports++ < MAX_HIDDEN_REPORTS)
-		log_write(US_LOG_WARNING, vcpu->index,
+		log_guest(vcpu->index,
 			  "%s hidden memory %lx refused, rip %lx",
 			  exit->slat.fetch ? "fetch from" : "write to",
 			  exit->slat.gpa, vcpu->regs.rip);
 	if (!exit->slat.table_walk && !exit->slat.fetch &&
 	    !decode_store(vcpu, &system, &store))
-		inject_write_fault(vcpu, store.gva, true, system.cpl == 3);
+		inject_access_fault(vcpu, store.gva, PF_WRITE, true,
+				    system.cpl == 3);
 	else
 		inject_gp(vcpu);
+}
+
+static bool write_without_effect(struct vcpu *vcpu)
+{
+	struct guest_system system;
+	struct store store;
+
+	hv.ops->get_system(vcpu, &system);
+	if (decode_store(vcpu, &system, &store))
+		return false;
+	decode_complete(vcpu, &store);
+	return true;
 }
 
 static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
@@ -318,12 +339,20 @@ static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
 		vcpu->exits[US_EXIT_APIC]++;
 		if (!apic_page_write(vcpu, gpa))
 			inject_gp(vcpu);
+	} else if (hpet_owns(gpa) || ioapic_owns(gpa)) {
+		vcpu->exits[US_EXIT_APIC]++;
+		if (!(hpet_owns(gpa) ? write_without_effect(vcpu) :
+		      ioapic_page_write(vcpu, gpa)))
+			inject_gp(vcpu);
 	} else if (gpa_is_hidden(gpa)) {
 		vcpu->exits[US_EXIT_HIDDEN]++;
 		hidden_access(vcpu, exit);
 	} else {
 		vcpu->exits[US_EXIT_TEXT_WRITE]++;
-		text_write(cpu, vcpu, exit);
+		if (exit->slat.fetch)
+			sealed_fetch(vcpu, exit);
+		else
+			text_write(cpu, vcpu, exit);
 	}
 }
 
@@ -384,6 +413,7 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 	case VMEXIT_IRET:
 		hv.ops->nmi_done(vcpu);
 		vcpu->nmi_masked = false;
+		tick_iret(vcpu);
 		return;
 	case VMEXIT_SLAT:
 		exit_slat(cpu, vcpu, exit);
@@ -398,10 +428,23 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		asm volatile("wbinvd" ::: "memory");
 		vcpu->regs.rip = decode_skip(vcpu, 2);
 		return;
+	case VMEXIT_CR_WRITE:
+	case VMEXIT_TABLE_LOAD:
+		vcpu->exits[US_EXIT_REGISTER]++;
+		pin_exit(vcpu);
+		return;
+	case VMEXIT_INTERRUPT:
+		vcpu->exits[US_EXIT_OTHER]++;
+		tick_interrupted(vcpu);
+		return;
+	case VMEXIT_EXCEPTION:
+		/* #DB or #AC, DR6 as its handler shall see it; back to the guest. */
+		vcpu->exits[US_EXIT_OTHER]++;
+		hv.ops->inject(vcpu, (u8)exit->code, exit->code == VECTOR_AC, 0,
+			       0);
+		return;
 	case VMEXIT_SHUTDOWN:
 		reset_machine();
-	case VMEXIT_INTERRUPT:
-	case VMEXIT_EXCEPTION:
 	case VMEXIT_OTHER:
 		break;
 	}

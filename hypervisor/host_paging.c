@@ -72,6 +72,12 @@ static bool map_direct(void)
 	return true;
 }
 
+/* A page of registers, at its physical address; none at 0. */
+static bool map_device(u64 pa)
+{
+	return !pa || map_page(pa, pa, PAGE_SIZE, LEAF_UNCACHED);
+}
+
 enum us_error host_paging_init(void)
 {
 	u64 text = (u64)hv_image_start, rodata = (u64)hv_text_end;
@@ -83,8 +89,8 @@ enum us_error host_paging_init(void)
 	    !map_range(text, text, rodata - text, LEAF_RX) ||
 	    !map_range(rodata, rodata, data - rodata, LEAF_RO) ||
 	    !map_range(data, data, hv.end - data, LEAF_RW) ||
-	    !map_page(APIC_DEFAULT_BASE, APIC_DEFAULT_BASE, PAGE_SIZE,
-		      LEAF_UNCACHED) ||
+	    !map_device(APIC_DEFAULT_BASE) || !map_device(hv.boot.hpet_base) ||
+	    !map_device(hv.boot.ioapic_base) ||
 	    !map_direct())
 		return US_E_NO_MEMORY;
 	return US_OK;

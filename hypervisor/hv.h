@@ -31,8 +31,18 @@ struct guest_system {
 	u64 cr0, cr2, cr3, cr4, efer;
 	u64 fs_base, gs_base, kernel_gs_base, lstar;
 	u64 cs_base, ds_base, es_base, ss_base;
+	u64 idtr_base, gdtr_base;
+	u32 idtr_limit;
 	u32 cpl;
 	u32 code_bits;		/* 16, 32 or 64: default operand/address mode */
+};
+
+/* Registers that can be pinned (pin.h). Of the tables it is the base. */
+enum guarded {
+	GUARD_CR0, GUARD_CR4, GUARD_EFER, GUARD_IDTR, GUARD_GDTR,
+	GUARD_STAR, GUARD_LSTAR, GUARD_CSTAR, GUARD_SFMASK,
+	GUARD_SYSENTER_CS, GUARD_SYSENTER_ESP, GUARD_SYSENTER_EIP,
+	GUARDED
 };
 
 /* The life of a guest vCPU (SDM volume 3, "MP initialization protocol"). */
@@ -55,6 +65,8 @@ struct vcpu {
 	/* Owned by the CPU that runs it. */
 	enum vcpu_run_state state;
 	bool os_started;		/* had a SIPI from an operating system */
+	bool pinned;			/* its registers are held by pins */
+	bool in_handler;		/* tick.c: takes an interrupt */
 	bool nmi_masked;		/* guest is in its NMI handler */
 	u32 nmi_pending;
 	u64 hidden_reports;		/* log entries spent on hidden accesses */
@@ -69,6 +81,8 @@ struct cpu {
 	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
 	volatile u32 held;	/* by which stop (stop.c), 0: none */
 	volatile u32 online;	/* in the hypervisor */
+	u32 hpet_seen;		/* the comparator at the HPET's last NMI */
+	u64 twin_until;		/* TSC: an NMI of ours may come twice */
 	u8 guest_fpu[512] __attribute__((aligned(16)));
 };
 
@@ -98,9 +112,13 @@ u64 tsc_from_ms(u64 ms);
  * %s %c %d %u %x %lx %lu %p with zero padding and width. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* log.c: the ring in memory that status commands read. */
+/* log.c: what status commands read. */
 void log_write(enum us_log_level level, u32 vcpu, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A warning that the guest can cause as often as it likes: it has room of its own, of
+ * which the first ones keep theirs for good. */
+void log_guest(u32 vcpu, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 u32 log_read(u64 first, struct us_log_entry *out, u32 max);
 
 /* panic.c: prints and stops the machine. */

@@ -7,6 +7,7 @@
 #include "descriptors.h"
 #include "host_paging.h"
 #include "memory.h"
+#include "pin.h"
 #include "slat.h"
 #include "vcpu.h"
 
@@ -57,6 +58,7 @@ static bool boot_info_ok(const struct us_boot_info *info)
 		IS_ALIGNED(info->region_base, SIZE_2M) &&
 		IS_ALIGNED(info->region_len | info->arena_len, PAGE_SIZE) &&
 		IS_ALIGNED(info->arena_len, SIZE_2M) &&
+		IS_ALIGNED(info->hpet_base | info->ioapic_base, PAGE_SIZE) &&
 		info->image_base == (u64)hv_image_start &&
 		info->free_base > info->image_base &&
 		info->free_base <= info->region_base + info->region_len;
@@ -98,6 +100,7 @@ u32 hv_init(const struct us_boot_info *info)
 		return error;
 	describe_cpus();
 	memory_init();
+	pin_init();
 	hv.ops->init();
 	error = host_paging_init();
 	if (!error)

@@ -61,6 +61,10 @@ bool guest_range_ok(u64 gpa, u64 len)
 	return false;
 }
 
+typedef u16 u16_unaligned __attribute__((aligned(1), may_alias));
+typedef u32 u32_unaligned __attribute__((aligned(1), may_alias));
+typedef u64 u64_unaligned __attribute__((aligned(1), may_alias));
+
 /* Only after guest_range_ok. */
 static void *guest_pointer(u64 gpa)
 {
@@ -80,6 +84,24 @@ enum us_error guest_write(u64 gpa, const void *src, u64 len)
 	if (!guest_range_ok(gpa, len))
 		return US_E_GUEST_ADDRESS;
 	memcpy(guest_pointer(gpa), src, len);
+	return US_OK;
+}
+
+enum us_error guest_store(u64 gpa, const void *src, u64 len)
+{
+	u64 value = 0;
+
+	if (!guest_range_ok(gpa, len))
+		return US_E_GUEST_ADDRESS;
+	if (len > sizeof(value) || (len & (len - 1)))
+		return guest_write(gpa, src, len);
+	memcpy(&value, src, len);
+	switch (len) {
+	case 1: *(volatile u8 *)guest_pointer(gpa) = (u8)value; break;
+	case 2: *(volatile u16_unaligned *)guest_pointer(gpa) = (u16)value; break;
+	case 4: *(volatile u32_unaligned *)guest_pointer(gpa) = (u32)value; break;
+	case 8: *(volatile u64_unaligned *)guest_pointer(gpa) = value; break;
+	}
 	return US_OK;
 }
 
@@ -104,7 +126,7 @@ enum us_error guest_translate(const struct guest_system *system, u64 gva,
 
 	if (!(system->cr0 & CR0_PG)) {
 		*mapping = (struct guest_mapping) {
-			gva & 0xffffffff, true, true };
+			gva & 0xffffffff, true, true, true };
 		return US_OK;
 	}
 	if (!(system->efer & EFER_LMA))
@@ -113,7 +135,8 @@ enum us_error guest_translate(const struct guest_system *system, u64 gva,
 	if (error)
 		return error;
 	*mapping = (struct guest_mapping) {
-		page.gpa, page.flags & PTE_WRITE, page.flags & PTE_USER };
+		page.gpa, page.flags & PTE_WRITE, page.flags & PTE_USER,
+		!(page.flags & PTE_NX) };
 	return US_OK;
 }
 

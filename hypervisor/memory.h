@@ -44,12 +44,15 @@ bool guest_range_ok(u64 gpa, u64 len);
 /* US_E_GUEST_ADDRESS, and nothing copied, when the gate refuses. */
 enum us_error guest_read(u64 gpa, void *dst, u64 len);
 enum us_error guest_write(u64 gpa, const void *src, u64 len);
+/* The same in one access where the processor has one of that length, as the guest's
+ * own store would have been. */
+enum us_error guest_store(u64 gpa, const void *src, u64 len);
 
 /* Guest-physical address of a linear address under @system's page tables, with
  * what the mapping allows. GUEST_ADDRESS when it is not mapped. */
 struct guest_mapping {
 	u64 gpa;
-	bool writable, user;
+	bool writable, user, executable;
 };
 enum us_error guest_translate(const struct guest_system *system, u64 gva,
 			      struct guest_mapping *mapping);

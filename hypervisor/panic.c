@@ -33,6 +33,13 @@ static void enter_panic(void)
 			asm volatile("cli; hlt");
 }
 
+void halt_machine(const char *why)
+{
+	enter_panic();
+	print("\nunderseal: HALT: %s\n", why);
+	stop_machine();
+}
+
 static void print_guest(const struct cpu *cpu)
 {
 	const struct vcpu *vcpu = cpu->guest;

@@ -10,7 +10,7 @@
 static u64 *guest_root;
 static u64 *hidden_table;	/* 512 times the zero page */
 static u8 zero_page[PAGE_SIZE] __attribute__((aligned(4096)));
-static struct lock lazy_lock;
+static struct lock tables_lock;
 
 u64 slat_guest_root(void)
 {
@@ -174,7 +174,7 @@ enum us_error slat_init(void)
  * KiB pages at each end. */
 #define WORST_SPLIT 4
 
-enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access)
+static enum us_error protect(u64 gpa, u64 len, enum slat_access access)
 {
 	u64 at = gpa, end = gpa + len;
 
@@ -200,6 +200,36 @@ enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access)
 		at += 1ull << level_shift(level);
 	}
 	return US_OK;
+}
+
+enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access)
+{
+	enum us_error error;
+
+	lock_take(&tables_lock);
+	error = protect(gpa, len, access);
+	lock_drop(&tables_lock);
+	return error;
+}
+
+enum slat_access slat_access_at(u64 gpa)
+{
+	const struct slat_format *format = &hv.ops->slat;
+	u64 *table = guest_root;
+	u64 entry, bits;
+
+	if (gpa >> 48)
+		return SLAT_READ_ONLY;
+	for (u32 level = 4;; level--) {
+		entry = __atomic_load_n(&table[gpa >> level_shift(level) & 511],
+					__ATOMIC_RELAXED);
+		if (!entry || is_leaf(entry, level))
+			break;
+		table = table_of(entry);
+	}
+	bits = entry & ~PTE_ADDRESS & ~format->large;
+	return bits == format->open ? SLAT_OPEN :
+		bits == format->sealed ? SLAT_SEALED : SLAT_READ_ONLY;
 }
 
 /* Pages that lazy mapping leaves for slat_protect. */
@@ -229,8 +259,8 @@ bool slat_map_lazily(u64 gpa)
 {
 	bool mapped;
 
-	lock_take(&lazy_lock);
+	lock_take(&tables_lock);
 	mapped = map_lazily(gpa);
-	lock_drop(&lazy_lock);
+	lock_drop(&tables_lock);
 	return mapped;
 }

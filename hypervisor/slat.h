@@ -4,8 +4,9 @@
  * EPT; the bits come from vmm_ops.slat). Identity-mapped with the largest pages
  * there are, split only where permissions differ.
  *
- * Changes happen at boot, or with all other vCPUs held (stop.h); the caller has
- * them flushed.
+ * Rights are taken away at boot, or with all other vCPUs held (stop.h); the caller
+ * has them flushed. Rights are given at any time: a vCPU that still has the old,
+ * stricter translation comes into the hypervisor once more and tries again.
  */
 #ifndef HV_SLAT_H
 #define HV_SLAT_H
@@ -24,8 +25,11 @@ enum us_error slat_init(void);
 u64 slat_guest_root(void);
 
 /* Change whole 4 KiB frames. NO_MEMORY when no page is left to split a large
- * page; then nothing has changed. */
+ * page; then nothing has changed. Any CPU. */
 enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access);
+
+/* What the guest may do at @gpa now; SLAT_READ_ONLY where nothing is mapped. */
+enum slat_access slat_access_at(u64 gpa);
 
 /* Address space above RAM is mapped when it is first touched: call this after a
  * fault on an entry that was not present. False when it cannot be mapped, true

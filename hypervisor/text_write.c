@@ -6,22 +6,37 @@
 #include "control_domain.h"
 #include "decode.h"
 #include "memory.h"
+#include "slat.h"
 #include "vcpu.h"
 
 enum verdict { ALLOWED, REFUSED, LATER };
 
-/* One piece of the store, inside one page. */
-static enum verdict judge(struct cpu *cpu, const struct vcpu *vcpu, u64 gpa,
-			  u64 gva, const u8 *bytes, u32 len)
+#define AROUND 16u	/* bytes shown on either side of the write */
+
+/* Show the domain the frame around the write, so that it need not ask. */
+static bool fill_around(struct us_mailbox *mailbox, u64 gpa, u32 len)
+{
+	u32 offset = (u32)(gpa & ~PAGE_MASK);
+	u32 room = (u32)PAGE_SIZE - offset - len;
+	u32 before = offset < AROUND ? offset : AROUND;
+	u32 after = room < AROUND ? room : AROUND;
+
+	static_assert(sizeof(mailbox->write_around) >=
+		      sizeof(mailbox->write_bytes) + 2 * AROUND,
+		      "the longest write and what is around it");
+	mailbox->around_before = before;
+	mailbox->around_len = before + len + after;
+	return !guest_read(gpa - before, mailbox->write_around,
+			   mailbox->around_len);
+}
+
+static bool ask_domain(struct cpu *cpu, const struct vcpu *vcpu, u64 gpa, u64 gva,
+		       const u8 *bytes, u32 len)
 {
 	struct us_mailbox *mailbox = control.mailbox;
-	bool masked = !(vcpu->regs.rflags & RFLAGS_IF);
 
-	/* The domain may be in the middle of a request: help it along. */
-	if (!control_run(cpu, masked))
-		return LATER;
-	if (control.state == CONTROL_DEAD)
-		return REFUSED;
+	if (control.state == CONTROL_DEAD || !fill_around(mailbox, gpa, len))
+		return false;
 	mailbox->write_gpa = gpa;
 	mailbox->write_gva = gva;
 	mailbox->write_rip = vcpu->regs.rip;
@@ -29,13 +44,29 @@ static enum verdict judge(struct cpu *cpu, const struct vcpu *vcpu, u64 gpa,
 	memcpy(mailbox->write_bytes, bytes, len);
 	control_post(US_EV_TEXT_WRITE, vcpu, SHORT_BUDGET_MS);
 	control_run(cpu, true);
-	if (control.state == CONTROL_DEAD)
+	return control.state != CONTROL_DEAD && control.text_status == US_OK;
+}
+
+/* One piece of the store, inside one page. The control lock keeps all others from
+ * changing what has been judged until it is carried out. */
+static enum verdict judge(struct cpu *cpu, struct vcpu *vcpu, u64 gpa,
+			  u64 gva, const u8 *bytes, u32 len)
+{
+	bool masked = !(vcpu->regs.rflags & RFLAGS_IF);
+
+	/* The domain may be in the middle of a request: help it along. */
+	if (!control_run(cpu, masked))
+		return LATER;
+	/* The seal was lifted meanwhile, or never reached the second page. */
+	if (slat_access_at(gpa) == SLAT_OPEN)
+		vcpu->flush = 1;
+	else if (!ask_domain(cpu, vcpu, gpa, gva, bytes, len))
 		return REFUSED;
-	return control.text_status == US_OK ? ALLOWED : REFUSED;
+	return guest_store(gpa, bytes, len) ? REFUSED : ALLOWED;
 }
 
 /* A store that crosses into the next page is judged, and done, in two pieces. */
-static enum verdict judge_pieces(struct cpu *cpu, const struct vcpu *vcpu,
+static enum verdict judge_pieces(struct cpu *cpu, struct vcpu *vcpu,
 				 const struct guest_system *system, u64 gpa,
 				 const struct store *store)
 {
@@ -67,7 +98,8 @@ static void refuse(struct vcpu *vcpu, const struct guest_system *system,
 
 	if (guest_translate(system, store->gva, &mapping))
 		mapping.writable = false;
-	inject_write_fault(vcpu, store->gva, mapping.writable, system->cpl == 3);
+	inject_access_fault(vcpu, store->gva, PF_WRITE, mapping.writable,
+			    system->cpl == 3);
 }
 
 static void refuse_unknown(struct vcpu *vcpu, const struct guest_system *system,
@@ -76,12 +108,45 @@ static void refuse_unknown(struct vcpu *vcpu, const struct guest_system *system,
 	u8 insn[8] = { 0 };
 
 	guest_read_linear(system, vcpu->regs.rip, insn, sizeof(insn));
-	log_write(US_LOG_WARNING, vcpu->index,
+	log_guest(vcpu->index,
 		  "write to sealed memory refused: gpa %lx rip %lx "
 		  "insn %02x%02x%02x%02x%02x%02x%02x%02x", exit->slat.gpa,
 		  vcpu->regs.rip, insn[0], insn[1], insn[2], insn[3], insn[4],
 		  insn[5], insn[6], insn[7]);
 	inject_gp(vcpu);
+}
+
+/* An instruction may begin in the page before the one that it cannot be read from. */
+static u64 fetch_address(const struct guest_system *system, u64 rip, u64 gpa)
+{
+	struct guest_mapping mapping;
+
+	if (!guest_translate(system, rip, &mapping) &&
+	    ALIGN_DOWN(mapping.gpa ^ gpa, PAGE_SIZE))
+		return ALIGN_DOWN(rip, PAGE_SIZE) + PAGE_SIZE;
+	return rip;
+}
+
+void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit)
+{
+	struct guest_mapping mapping = { 0 };
+	struct guest_system system;
+	u64 gva;
+
+	if (slat_access_at(exit->slat.gpa) != SLAT_READ_ONLY) {
+		vcpu->flush = 1;	/* what it knows of the frame is old */
+		return;
+	}
+	hv.ops->get_system(vcpu, &system);
+	gva = vcpu->regs.rip + (system.code_bits == 64 ? 0 : system.cs_base);
+	gva = fetch_address(&system, gva, exit->slat.gpa);
+	log_guest(vcpu->index,
+		  "fetch from sealed data refused: gpa %lx rip %lx",
+		  exit->slat.gpa, vcpu->regs.rip);
+	if (guest_translate(&system, gva, &mapping))
+		mapping.executable = false;
+	inject_access_fault(vcpu, gva, PF_FETCH, mapping.executable,
+			    system.cpl == 3);
 }
 
 void text_write(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)

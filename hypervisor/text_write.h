@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest's write to sealed text or to the arena. */
+/* What a guest does to a sealed frame or to the arena, and may not. */
 #ifndef HV_TEXT_WRITE_H
 #define HV_TEXT_WRITE_H
 
@@ -11,5 +11,9 @@
  * guest. While the domain is busy the guest's instruction is repeated.
  */
 void text_write(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit);
+
+/* The guest wants to execute from a frame that is read-only: logged, and a page
+ * fault for the guest. */
+void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit);
 
 #endif

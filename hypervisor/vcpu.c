@@ -2,7 +2,9 @@
 #include "vcpu.h"
 
 #include "apic.h"
+#include "pin.h"
 #include "stop.h"
+#include "tick.h"
 
 void vcpu_flush_all(void)
 {
@@ -10,10 +12,22 @@ void vcpu_flush_all(void)
 		hv.vcpu[i].flush = 1;
 }
 
+/* NMIs that are sent close to each other arrive as one or as two. After one that had
+ * two reasons of ours, another one without a reason is taken for ours for so long. */
+#define TWIN_MS 2
+
 void vcpu_nmi_arrived(struct cpu *cpu)
 {
-	if (!__atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST))
+	bool kicked = __atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST);
+	bool ticked = tick_sent_nmi(cpu);
+	u64 now = rdtsc();
+
+	if (kicked && ticked)
+		cpu->twin_until = now + tsc_from_ms(TWIN_MS);
+	else if (!kicked && !ticked && now > cpu->twin_until)
 		cpu->guest->nmi_pending = 1;
+	else if (!kicked && !ticked)
+		cpu->twin_until = 0;
 }
 
 void inject_gp(struct vcpu *vcpu)
@@ -26,17 +40,17 @@ void inject_ud(struct vcpu *vcpu)
 	hv.ops->inject(vcpu, VECTOR_UD, false, 0, 0);
 }
 
-void inject_write_fault(struct vcpu *vcpu, u64 gva, bool mapped_writable,
-			bool user)
+void inject_access_fault(struct vcpu *vcpu, u64 gva, u32 access, bool mapped,
+			 bool user)
 {
-	u32 error = PF_PRESENT | PF_WRITE;
+	u32 error = PF_PRESENT | access;
 
 	if (user)
 		error |= PF_USER;
-	/* Where the guest's own page tables allow the write, Linux would take an
+	/* Where the guest's own page tables allow the access, Linux would take an
 	 * ordinary fault for a stale translation and try again for ever
 	 * (spurious_kernel_fault); a reserved-bit fault it takes seriously. */
-	if (mapped_writable)
+	if (mapped)
 		error |= PF_RESERVED;
 	hv.ops->inject(vcpu, VECTOR_PF, true, error, gva);
 }
@@ -59,8 +73,10 @@ static void wait_for_sipi(struct vcpu *vcpu)
 		return;
 	}
 	hv.ops->vcpu_sipi(vcpu, (u8)sipi);
+	pin_vcpu_reset(vcpu);
 	vcpu->state = VCPU_RUNNING;
 	vcpu->nmi_pending = 0;
+	vcpu->in_handler = false;
 	apic_vcpu_started(vcpu);
 }
 
@@ -84,10 +100,12 @@ static void prepare(struct vcpu *vcpu)
 			break;
 		wait_for_sipi(vcpu);
 	}
+	pin_vcpu_poll(vcpu);
 	if (vcpu->flush) {
 		vcpu->flush = 0;
 		hv.ops->flush(vcpu);
 	}
+	tick_prepare(vcpu);
 	deliver_nmi(vcpu);
 }
 
@@ -101,5 +119,6 @@ void vcpu_loop(struct cpu *cpu)
 		/* A kick from here on waits as an NMI and ends the run at once. */
 		hv.ops->run(cpu, vcpu, true, &exit);
 		handle_exit(cpu, vcpu, &exit);
+		tick_poll(cpu, vcpu);
 	}
 }

@@ -20,7 +20,8 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit);
 /* #GP(0), #UD, or #PF. */
 void inject_gp(struct vcpu *vcpu);
 void inject_ud(struct vcpu *vcpu);
-void inject_write_fault(struct vcpu *vcpu, u64 gva, bool mapped_writable,
-			bool user);
+/* @access: PF_WRITE or PF_FETCH; @mapped: the guest's own page tables allow it. */
+void inject_access_fault(struct vcpu *vcpu, u64 gva, u32 access, bool mapped,
+			 bool user);
 
 #endif

@@ -8,8 +8,11 @@
 
 #include "control_domain.h"
 #include "memory.h"
+#include "panic.h"
+#include "pin.h"
 #include "slat.h"
 #include "stop.h"
+#include "tick.h"
 #include "vcpu.h"
 
 #define MAX_COPY	(1u << 20)
@@ -35,7 +38,8 @@ static void *buffer(u64 addr, u64 len, bool written)
 static u64 verb_wait(u32 result, u64 backoff_ms)
 {
 	struct control_request *request = &control.request;
-	bool nested = control.event == US_EV_TEXT_WRITE && request->open;
+	bool nested = request->open && (control.event == US_EV_TEXT_WRITE ||
+					control.event == US_EV_TICK);
 
 	if (control.event == US_EV_TEXT_WRITE)
 		control.text_status = result;
@@ -71,18 +75,24 @@ static u64 verb_copy(u64 gpa, u64 addr, u64 len, bool to_guest)
 
 static u64 verb_protect(u64 gpa, u64 len, u64 prot)
 {
+	static const enum slat_access access[] = {
+		[US_PROT_OPEN] = SLAT_OPEN, [US_PROT_SEALED] = SLAT_SEALED,
+		[US_PROT_READ_ONLY] = SLAT_READ_ONLY,
+	};
 	enum us_error error;
 
-	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot > US_PROT_SEALED)
+	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot >= ARRAY_SIZE(access))
 		return US_E_BAD_REQUEST;
 	/* The arena stays as it is, and what is no RAM has no permissions. */
 	if (!guest_range_ok(gpa, len) ||
 	    spans_overlap(gpa, len, hv.arena, hv.boot.arena_len))
 		return US_E_GUEST_ADDRESS;
+	/* Who does not know yet that it may do more tries again: slat.h. */
+	if (prot == US_PROT_OPEN)
+		return slat_protect(gpa, len, SLAT_OPEN);
 	if (!stop_begin())
 		return US_E_STOP_FAILED;
-	error = slat_protect(gpa, len, prot == US_PROT_SEALED ? SLAT_SEALED :
-			     SLAT_OPEN);
+	error = slat_protect(gpa, len, access[prot]);
 	vcpu_flush_all();
 	stop_end();
 	return error;
@@ -120,7 +130,7 @@ static u64 verb_vcpu(u64 index, u64 addr)
 		return US_E_BAD_REQUEST;
 	vcpu = &hv.vcpu[index];
 	memset(out, 0, sizeof(*out));
-	if (vcpu->state != VCPU_RUNNING)
+	if (!pin_started(vcpu))
 		return US_OK;
 	hv.ops->get_system(vcpu, &system);
 	out->started = 1;
@@ -135,23 +145,66 @@ static u64 verb_vcpu(u64 index, u64 addr)
 	out->gs_base = system.gs_base;
 	out->kernel_gs_base = system.kernel_gs_base;
 	out->lstar = system.lstar;
+	out->idtr_base = system.idtr_base;
+	out->idtr_limit = system.idtr_limit;
+	out->gdtr_base = system.gdtr_base;
+	out->pinned = vcpu->pinned;
 	memcpy(out->gprs, vcpu->regs.gpr, sizeof(out->gprs));
 	return US_OK;
 }
 
+static u64 verb_pin(void)
+{
+	enum us_error error;
+
+	if (!control.stopped)
+		return US_E_STOP_FAILED;
+	error = pin_all();
+	if (!error)
+		tick_start();
+	return error;
+}
+
+/* The domain's text, cut, as a string of ours; false when it is none of its own. */
+static bool copy_text(char text[MAX_LOG_TEXT + 1], u64 addr, u64 len)
+{
+	const void *own = buffer(addr, len, false);
+
+	if (len > MAX_LOG_TEXT || !own)
+		return false;
+	memset(text, 0, MAX_LOG_TEXT + 1);
+	memcpy(text, own, len);
+	return true;
+}
+
+static u64 verb_halt(u64 addr, u64 len)
+{
+	char text[MAX_LOG_TEXT + 1];
+
+	if (!copy_text(text, addr, len))
+		return US_E_BAD_REQUEST;
+	log_write(US_LOG_ERROR, control.mailbox->event_vcpu, "%s", text);
+	halt_machine(text);
+}
+
+/* Can the guest cause this line as often as it likes? Its own requests and writes are
+ * what the domain warns of; what a look at the mappings finds is another matter. */
+static bool guest_causes(enum us_log_level level)
+{
+	return level == US_LOG_WARNING && control.event != US_EV_TICK;
+}
+
 static u64 verb_log(u64 level, u64 addr, u64 len)
 {
-	char text[MAX_LOG_TEXT + 1] = "";
-	const void *own;
+	char text[MAX_LOG_TEXT + 1];
+	u32 vcpu = control.mailbox->event_vcpu;
 
-	if (len > MAX_LOG_TEXT || level > US_LOG_ERROR)
+	if (level > US_LOG_ERROR || !copy_text(text, addr, len))
 		return US_E_BAD_REQUEST;
-	own = buffer(addr, len, false);
-	if (!own)
-		return US_E_BAD_REQUEST;
-	memcpy(text, own, len);
-	log_write((enum us_log_level)level, control.mailbox->event_vcpu, "%s",
-		  text);
+	if (guest_causes((enum us_log_level)level))
+		log_guest(vcpu, "%s", text);
+	else
+		log_write((enum us_log_level)level, vcpu, "%s", text);
 	return US_OK;
 }
 
@@ -178,6 +231,7 @@ static u64 verb_counters(u64 addr)
 	out->control_calls = control.calls;
 	out->control_ns = control.ns;
 	out->stops = control.stops;
+	out->registers_refused = pin_refused();
 	out->hypervisor_bytes = hv.image_bytes;
 	out->control_bytes = control.bytes;
 	out->page_table_bytes = (hv.end - hv.base) - hv.boot.arena_len -
@@ -205,6 +259,8 @@ void control_verb(struct cpu *cpu)
 	case US_HV_LOG_READ: result = verb_log_read(a, b, c); break;
 	case US_HV_COUNTERS: result = verb_counters(a); break;
 	case US_HV_TIME: result = time_ns(); break;
+	case US_HV_PIN: result = verb_pin(); break;
+	case US_HV_HALT: result = verb_halt(a, b); break;
 	}
 	gpr[GPR_RAX] = result;
 }

@@ -15,15 +15,18 @@ enum vmexit_kind {
 	VMEXIT_IO,		/* io */
 	VMEXIT_HYPERCALL,	/* VMMCALL or VMCALL */
 	VMEXIT_NMI,
-	VMEXIT_INTERRUPT,	/* physical interrupt, control domain only */
+	VMEXIT_INTERRUPT,	/* physical interrupt */
 	VMEXIT_SMI,
 	VMEXIT_INIT,
-	VMEXIT_IRET,		/* the guest leaves its NMI handler */
+	VMEXIT_IRET,		/* the guest leaves a handler */
 	VMEXIT_SLAT,		/* slat */
 	VMEXIT_SHUTDOWN,	/* triple fault */
 	VMEXIT_INVD,
+	VMEXIT_CR_WRITE,	/* of a watched register, by whatever instruction */
+	VMEXIT_TABLE_LOAD,	/* LIDT, LGDT */
 	VMEXIT_HIDDEN_FEATURE,	/* an instruction that must not exist here: #UD */
-	VMEXIT_EXCEPTION,	/* code = vector; control domain only */
+	VMEXIT_EXCEPTION,	/* code = vector: all of the control domain's, #DB and
+				 * #AC of the guest */
 	VMEXIT_OTHER,		/* code, info1, info2 */
 };
 
@@ -93,7 +96,28 @@ struct vmm_ops {
 	void (*get_system)(const struct vcpu *vcpu, struct guest_system *system);
 	void (*set_efer)(struct vcpu *vcpu, u64 guest_value);
 
-	/* Deliver an exception or NMI with the next entry. */
+	/* Registers that can be pinned. EFER as the guest sees it. What is written has
+	 * been checked and is valid; EFER is written by set_efer only, the tables
+	 * by load_table (GUARD_IDTR or GUARD_GDTR). */
+	u64 (*read_guarded)(const struct vcpu *vcpu, enum guarded which);
+	void (*write_guarded)(struct vcpu *vcpu, enum guarded which, u64 value);
+	void (*load_table)(struct vcpu *vcpu, enum guarded which, u64 base,
+			   u16 limit);
+
+	/* From the next entry of @vcpu on: VMEXIT_CR_WRITE for CR0 (at least when
+	 * more than TS and MP change) and CR4, VMEXIT_TABLE_LOAD for IDTR and GDTR.
+	 * vcpu_sipi ends it. */
+	void (*watch_registers)(struct vcpu *vcpu, bool on);
+	/* From now on VMEXIT_WRMSR for the system-call MSRs, on all vCPUs. */
+	void (*watch_system_msrs)(void);
+
+	/* VMEXIT_INTERRUPT when the guest would take a physical interrupt, which stays
+	 * to be taken; VMEXIT_IRET at the guest's next IRET, once. */
+	void (*watch_interrupts)(struct vcpu *vcpu, bool on);
+	void (*watch_iret)(struct vcpu *vcpu);
+
+	/* Deliver an exception or NMI with the next entry; two exceptions become one
+	 * as on the processor. */
 	void (*inject)(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		       u64 cr2);
 	void (*inject_nmi)(struct vcpu *vcpu);
@@ -104,8 +128,10 @@ struct vmm_ops {
 	/* Is an event already waiting for the next entry? */
 	bool (*event_waits)(const struct vcpu *vcpu);
 
-	/* Forget cached translations with the next entry. */
+	/* Forget cached translations with the next entry: all of them, or those that
+	 * the guest's own page tables made, global ones too. */
 	void (*flush)(struct vcpu *vcpu);
+	void (*flush_guest)(struct vcpu *vcpu);
 
 	/* Address after the intercepted instruction, 0 if the processor does not tell. */
 	u64 (*next_rip)(const struct vcpu *vcpu);

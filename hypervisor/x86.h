@@ -16,12 +16,25 @@
 #define CR0_CD		(1u << 30)
 #define CR0_PG		(1u << 31)
 
+#define CR4_PSE		(1u << 4)
 #define CR4_PAE		(1u << 5)
 #define CR4_MCE		(1u << 6)
+#define CR4_PGE		(1u << 7)
 #define CR4_OSFXSR	(1u << 9)
 #define CR4_OSXMMEXCPT	(1u << 10)
+#define CR4_UMIP	(1u << 11)
+#define CR4_FSGSBASE	(1u << 16)
+#define CR4_PCIDE	(1u << 17)
 #define CR4_OSXSAVE	(1u << 18)
+#define CR4_SMEP	(1u << 20)
+#define CR4_SMAP	(1u << 21)
 #define CR4_PKE		(1u << 22)
+#define CR4_CET		(1u << 23)
+/* VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT: all 64-bit processors. */
+#define CR4_ALWAYS	0x7ffu
+/* What a change of these does not leave in the TLB: APM volume 2, 5.5.2. */
+#define CR4_FLUSHING	(CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | \
+			 CR4_PKE)
 
 #define RFLAGS_FIXED	(1u << 1)
 #define RFLAGS_TF	(1u << 8)
@@ -46,8 +59,13 @@
 #define MSR_PAT			0x00000277u
 #define MSR_X2APIC_BASE		0x00000800u
 #define MSR_EFER		0xc0000080u
+#define MSR_SYSENTER_CS		0x00000174u
+#define MSR_SYSENTER_ESP	0x00000175u
+#define MSR_SYSENTER_EIP	0x00000176u
 #define MSR_STAR		0xc0000081u
 #define MSR_LSTAR		0xc0000082u
+#define MSR_CSTAR		0xc0000083u
+#define MSR_SFMASK		0xc0000084u
 #define MSR_FS_BASE		0xc0000100u
 #define MSR_GS_BASE		0xc0000101u
 #define MSR_KERNEL_GS_BASE	0xc0000102u
@@ -56,14 +74,19 @@
 #define APIC_BASE_ENABLE	(1u << 11)
 
 /* Exception vectors. */
+#define VECTOR_DE	0
 #define VECTOR_DB	1
 #define VECTOR_NMI	2
 #define VECTOR_BP	3
 #define VECTOR_OF	4
 #define VECTOR_UD	6
 #define VECTOR_DF	8
+#define VECTOR_TS	10
+#define VECTOR_NP	11
+#define VECTOR_SS	12
 #define VECTOR_GP	13
 #define VECTOR_PF	14
+#define VECTOR_AC	17
 #define VECTOR_MC	18
 #define VECTOR_SX	30
 
@@ -72,6 +95,7 @@
 #define PF_WRITE	(1u << 1)
 #define PF_USER		(1u << 2)
 #define PF_RESERVED	(1u << 3)
+#define PF_FETCH	(1u << 4)
 
 /* Order of general registers as the instruction encoding numbers them. */
 enum gpr {
@@ -79,6 +103,17 @@ enum gpr {
 	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
 	GPR_COUNT
 };
+
+/* CPUID feature bits. */
+#define CPUID_1_ECX_PCID	(1u << 17)
+#define CPUID_1_ECX_XSAVE	(1u << 26)
+#define CPUID_7_EBX_FSGSBASE	(1u << 0)
+#define CPUID_7_EBX_SMEP	(1u << 7)
+#define CPUID_7_EBX_SMAP	(1u << 20)
+#define CPUID_7_ECX_UMIP	(1u << 2)
+#define CPUID_7_ECX_PKU		(1u << 3)
+#define CPUID_7_ECX_CET		(1u << 7)
+#define CPUID_7_ECX_LA57	(1u << 16)
 
 struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;

@@ -12,7 +12,7 @@ include $(wildcard tests/*/module.mk)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
-GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring)
+GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf)
 
 $(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/errors.o
 	@mkdir -p $(@D)
@@ -24,6 +24,11 @@ $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
 
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk
 	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent no_timer_check"
+
+# Tracers, and what else makes a kernel patch itself, as Debian ships them.
+TOOLS := perf trace-cmd bpftrace nft kexec stress-ng modprobe rmmod insmod
+$(GUEST)/tools.img: build/run/make-tools build/packages.txt tests/module.mk
+	$(Q)build/run/make-tools $@ $(TOOLS)
 
 # A key that no image trusts.
 $(GUEST)/stranger.key:
@@ -55,6 +60,22 @@ $(G)/us_attack.ko: $(wildcard tests/guest/module/*) common/abi.h $(K)/version
 		> $(G)/module.log 2>&1 || { cat $(G)/module.log; exit 1; }
 	$(Q)objcopy --strip-debug $(G)/module/us_attack.ko $@
 
+$(G)/us_live.ko: $(wildcard tests/guest/livepatch/*) $(K)/version
+	@mkdir -p $(G)/livepatch
+	$(Q)cp $(wildcard tests/guest/livepatch/*) $(G)/livepatch/
+	$(KBUILD) M=$(abspath $(G)/livepatch) modules \
+		> $(G)/livepatch.log 2>&1 || { cat $(G)/livepatch.log; exit 1; }
+	$(Q)objcopy --strip-debug $(G)/livepatch/us_live.ko $@
+
+# The test userland with modules of this kernel: those of the disks, where they are
+# not built in, and some to load and unload.
+MODULES := nvme ext4 crc32c_generic dummy veth brd loop nf_tables msr
+$(G)/initramfs.img: $(GUEST)/initramfs.img build/run/make-modules $(K)/version \
+		tests/module.mk
+	@mkdir -p $(@D)
+	$(Q)build/run/make-modules $(G)/modules.img $(K)/modules $(KREL) $(MODULES)
+	$(Q)cat $(GUEST)/initramfs.img $(G)/modules.img > $@
+
 $(G)/patch/.built: $(wildcard tests/guest/patch/*) $(K)/version
 	@mkdir -p $(@D)
 	$(Q)cp $(wildcard tests/guest/patch/*) $(@D)
@@ -65,7 +86,7 @@ $(PATCHES:%=$(G)/patch/%.o): $(G)/patch/.built ;
 $(G)/baseline.ubase: $(K)/version $(UNDERSEAL)
 	@mkdir -p $(@D)
 	@echo "Making the baseline of $(KREL)"
-	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux -o $@
+	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux --image $(K)/vmlinuz -o $@
 
 $(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
 		$(UNDERSEAL)
@@ -81,6 +102,20 @@ $(SIGNED:=.minisig): %.minisig: % $(TEST_KEY) $(UNDERSEAL)
 	$(Q)said=$$($(UNDERSEAL) sign $< --key $(TEST_KEY) 2>&1) || \
 		{ echo "$$said"; exit 1; }
 
+# The baseline with another policy for a changed mapping: tests/system/audit_checks.py
+# alters the byte in the guest, which needs no second copy of a large file.
+MAPPING_BYTE := 287
+MAPPING_VALUES := report halt
+mapping_report := 0
+mapping_halt := 2
+$(MAPPING_VALUES:%=$(G)/mapping-%.minisig): $(G)/mapping-%.minisig: \
+		$(G)/baseline.ubase $(TEST_KEY) $(UNDERSEAL)
+	$(Q)cp $< $@.ubase
+	$(Q)printf '\$(mapping_$*)' | dd of=$@.ubase bs=1 seek=$(MAPPING_BYTE) \
+		conv=notrunc status=none
+	$(Q)$(UNDERSEAL) sign $@.ubase --key $(TEST_KEY) --signature $@ 2> /dev/null
+	$(Q)rm $@.ubase
+
 # Every kind of input that has to be refused; see tests/system/bad_inputs.py.
 $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 		$(GUEST)/stranger.key
@@ -88,23 +123,26 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 		$(GUEST)/stranger.key
 	$(Q)touch $@
 
-$(G)/data.img: $(G)/us_attack.ko $(SIGNED) $(SIGNED:=.minisig) $(G)/bad/.made
+$(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
+		$(G)/bad/.made $(MAPPING_VALUES:%=$(G)/mapping-%.minisig) \
+		| $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
-	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/data/
+	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
-		$$(($$(du -sm $(G)/data | cut -f1) + 16))M > /dev/null
+		$$(($$(du -sm $(G)/data | cut -f1) * 17 / 16 + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
-GUEST_READY := $(G)/data.img $(GUEST)/initramfs.img $(GUEST)/grub.efi
+GUEST_READY := $(G)/data.img $(G)/initramfs.img $(GUEST)/grub.efi
+TEST_READY := $(GUEST_READY) $(GUEST)/tools.img $(OUT)/tests/check_text
 
 do-run: all $(GUEST_READY)
 	$(Q)build/run/run-server $(KREL)
 do-demo: all $(GUEST_READY)
 	$(Q)python3 tests/system/demo.py $(KREL)
-do-test: all $(GUEST_READY)
+do-test: all $(TEST_READY)
 	$(Q)python3 tests/system/run_tests.py $(KREL)
-do-bench: all $(GUEST_READY)
+do-bench: all $(TEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
 do-debian-server: all $(GUEST_READY)
 	$(Q)python3 tests/system/debian_server.py $(KREL)

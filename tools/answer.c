@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "cli.h"
+#include "policy.h"
 #include "report.h"
 
 static const char *const exit_names[US_EXIT_KINDS] = {
@@ -12,6 +13,7 @@ static const char *const exit_names[US_EXIT_KINDS] = {
 	[US_EXIT_INIT] = "init", [US_EXIT_APIC] = "apic",
 	[US_EXIT_TEXT_WRITE] = "text_write", [US_EXIT_HIDDEN] = "hidden",
 	[US_EXIT_MAP] = "map", [US_EXIT_OTHER] = "other",
+	[US_EXIT_REGISTER] = "register",
 };
 
 static const char *control_name(u32 state)
@@ -27,27 +29,35 @@ static const char *control_name(u32 state)
 	return "unknown";
 }
 
-/* Addresses exceed what a JSON integer holds. */
-static json_t *json_address(u64 address)
+json_t *json_address(u64 address)
 {
 	return json_sprintf("%#llx", (unsigned long long)address);
 }
 
-static json_t *json_build_id(const u8 *id, u32 len)
+json_t *json_build_id(const u8 *id, u32 len)
 {
 	return json_hex(id, len > US_BUILD_ID_MAX ? US_BUILD_ID_MAX : len);
 }
 
-static const char *build_id(const u8 *id, u32 len)
+const char *build_id_text(const u8 *id, u32 len)
 {
 	return hex(id, len > US_BUILD_ID_MAX ? US_BUILD_ID_MAX : len);
+}
+
+static json_t *mapping_json(const struct us_status *status)
+{
+	return json_pack("{s:I, s:I, s:o}",
+			 "audits", (json_int_t)status->audits,
+			 "changes", (json_int_t)status->mapping_changes,
+			 "address", json_address(status->mapping_gva));
 }
 
 json_t *status_json(const struct us_status *status)
 {
 	return json_pack(
 		"{s:i, s:o, s:i, s:s, s:b, s:o, s:o, s:{s:o, s:I}, "
-		"s:{s:o, s:I, s:I}, s:i, s:I, s:I, s:I, s:I}",
+		"s:{s:o, s:I, s:I}, s:i, s:I, s:I, s:I, s:I, "
+		"s:o, s:{s:i, s:i}, s:i, s:i, s:o}",
 		"abi_version", (int)status->abi_version, "version",
 		json_sprintf("%u.%u.%u", status->product_version >> 16,
 			     status->product_version >> 8 & 0xff,
@@ -67,28 +77,49 @@ json_t *status_json(const struct us_status *status)
 		"generation", (json_int_t)status->generation,
 		"hidden_bytes", (json_int_t)status->hidden_bytes,
 		"writes_allowed", (json_int_t)status->writes_allowed,
-		"writes_refused", (json_int_t)status->writes_refused);
+		"writes_refused", (json_int_t)status->writes_refused,
+		"mapping", mapping_json(status),
+		"modules", "sealed", (int)status->modules_sealed,
+		"open", (int)status->modules_open,
+		"probes", (int)status->probes,
+		"pinned_vcpus", (int)status->pinned_vcpus,
+		"policy", status->seal_state == US_SEALED ?
+		policy_json(status->policy) : json_null());
+}
+
+static void print_sealed(const struct us_status *status)
+{
+	printf("  kernel          %.*s, sealed\n"
+	       "  build id        %s\n"
+	       "  text            %#llx, %llu bytes\n", US_NAME_MAX,
+	       status->kernel,
+	       build_id_text(status->build_id, status->build_id_len),
+	       (unsigned long long)status->text_gva,
+	       (unsigned long long)status->text_len);
+	printf("  policy          %s\n", policy_text(status->policy));
+	printf("  registers       pinned on %u vCPUs\n", status->pinned_vcpus);
+	printf("  mapping         %llu audits, %llu changes",
+	       (unsigned long long)status->audits,
+	       (unsigned long long)status->mapping_changes);
+	if (status->mapping_changes)
+		printf(", the last at %#llx",
+		       (unsigned long long)status->mapping_gva);
+	printf("\n  modules         %u sealed, %u not protected\n",
+	       status->modules_sealed, status->modules_open);
+	printf("  probes          %u in sealed text\n", status->probes);
 }
 
 void status_print(const struct us_status *status)
 {
-	bool sealed = status->seal_state == US_SEALED;
-
 	printf("Underseal %u.%u.%u, %u vCPUs, control domain %s\n",
 	       status->product_version >> 16,
 	       status->product_version >> 8 & 0xff,
 	       status->product_version & 0xff, status->vcpus,
 	       control_name(status->control_state));
-	if (!sealed)
+	if (status->seal_state == US_SEALED)
+		print_sealed(status);
+	else
 		printf("  kernel          not sealed\n");
-	if (sealed)
-		printf("  kernel          %.*s, sealed\n"
-		       "  build id        %s\n"
-		       "  text            %#llx, %llu bytes\n", US_NAME_MAX,
-		       status->kernel, build_id(status->build_id,
-						status->build_id_len),
-		       (unsigned long long)status->text_gva,
-		       (unsigned long long)status->text_len);
 	printf("  patches         %u installed, generation %llu\n",
 	       status->patches, (unsigned long long)status->generation);
 	printf("  arena           %llu of %llu bytes used\n",
@@ -99,51 +130,6 @@ void status_print(const struct us_status *status)
 	printf("  writes to text  %llu allowed, %llu refused\n",
 	       (unsigned long long)status->writes_allowed,
 	       (unsigned long long)status->writes_refused);
-}
-
-json_t *seal_report_json(const struct us_seal_report *report)
-{
-	json_t *sites = json_object();
-	unsigned int i;
-
-	for (i = 0; i < US_SITE_KINDS; i++)
-		json_object_set_new(sites, site_kind_name(i),
-				    json_integer(report->sites[i]));
-	return json_pack("{s:o, s:o, s:{s:o, s:I}, s:o, s:I, s:I, s:I, s:I, "
-			 "s:o}", "kernel",
-			 json_name(report->kernel, sizeof(report->kernel)),
-			 "build_id",
-			 json_build_id(report->build_id, report->build_id_len),
-			 "text", "address", json_address(report->text_gva),
-			 "bytes", (json_int_t)report->text_len,
-			 "slide", json_address(report->slide),
-			 "bytes_exact", (json_int_t)report->bytes_exact,
-			 "bytes_masked", (json_int_t)report->bytes_masked,
-			 "relocations", (json_int_t)report->relocations,
-			 "duration_ns", (json_int_t)report->duration_ns,
-			 "sites", sites);
-}
-
-void seal_report_print(const struct us_seal_report *report)
-{
-	unsigned int i;
-
-	printf("sealed kernel %.*s\n", US_NAME_MAX, report->kernel);
-	printf("  build id      %s\n",
-	       build_id(report->build_id, report->build_id_len));
-	printf("  text          %#llx, %llu bytes, slide %#llx\n",
-	       (unsigned long long)report->text_gva,
-	       (unsigned long long)report->text_len,
-	       (unsigned long long)report->slide);
-	printf("  verified      %llu bytes exactly, %llu relocations\n",
-	       (unsigned long long)report->bytes_exact,
-	       (unsigned long long)report->relocations);
-	printf("  self-patching %llu bytes, not compared\n",
-	       (unsigned long long)report->bytes_masked);
-	for (i = 0; i < US_SITE_KINDS; i++)
-		printf("  sites         %-12s %u\n", site_kind_name(i),
-		       report->sites[i]);
-	printf("  took          %.1f ms\n", report->duration_ns / 1e6);
 }
 
 json_t *receipt_json(const struct us_receipt *receipt)
@@ -248,12 +234,14 @@ json_t *counters_json(const struct us_counters *counters, u32 vcpus)
 						counters->exits[vcpu][kind]));
 		json_array_append_new(exits, one);
 	}
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "time_ns", (json_int_t)counters->time_ns,
 			 "exits", exits,
 			 "control_calls", (json_int_t)counters->control_calls,
 			 "control_ns", (json_int_t)counters->control_ns,
 			 "stops", (json_int_t)counters->stops,
+			 "registers_refused",
+			 (json_int_t)counters->registers_refused,
 			 "hypervisor_bytes",
 			 (json_int_t)counters->hypervisor_bytes,
 			 "control_bytes", (json_int_t)counters->control_bytes,
@@ -276,9 +264,11 @@ void counters_print(const struct us_counters *counters, u32 vcpus)
 			       counters->exits[vcpu][kind]);
 		putchar('\n');
 	}
-	printf("control domain entered %llu times, %.1f ms; %llu stops\n",
+	printf("control domain entered %llu times, %.1f ms; %llu stops; %llu changes "
+	       "of pinned registers refused\n",
 	       (unsigned long long)counters->control_calls,
-	       counters->control_ns / 1e6, (unsigned long long)counters->stops);
+	       counters->control_ns / 1e6, (unsigned long long)counters->stops,
+	       (unsigned long long)counters->registers_refused);
 	printf("memory: hypervisor %llu, control domain %llu, page tables %llu "
 	       "bytes\n", (unsigned long long)counters->hypervisor_bytes,
 	       (unsigned long long)counters->control_bytes,

@@ -16,12 +16,26 @@ struct baseline {
 enum us_error baseline_open(struct baseline *baseline, const char *path);
 void baseline_close(struct baseline *baseline);
 
+/* Block @index of the file; false past the last one. */
+bool baseline_block(const struct baseline *baseline, u32 index,
+		    struct us_block *block);
+
 /* Link-time text at image offset @offset; false when it is not all text. */
 bool baseline_text(const struct baseline *baseline, u64 offset, u64 len,
 		   u8 *out);
 
-/* A site that shares a byte with [@offset, @offset + @len), or NULL. */
-const struct us_site *baseline_site(const struct baseline *baseline,
-				    u64 offset, u64 len);
+/* A place that the kernel patches, at boot or later. */
+struct baseline_site {
+	u32 offset;		/* image offset */
+	u8 kind;		/* enum us_site_kind */
+};
+
+/* Is there one that shares a byte with [@offset, @offset + @len)? What the running
+ * kernel patches is found first. */
+bool baseline_site(const struct baseline *baseline, u64 offset, u64 len,
+		   struct baseline_site *site);
+
+/* The enum us_site_kind that people know an enum us_runtime_kind by. */
+u8 runtime_site_kind(u8 kind);
 
 #endif

@@ -2,108 +2,263 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "baseline_read.h"
 #include "baseline_write.h"
 #include "cli.h"
 
 static enum us_error check_bounds(const struct baseline_parts *parts)
 {
-	if (parts->text_len > US_BASELINE_MAX_TEXT)
-		return fail(US_E_TOO_LARGE, "%llu bytes of text",
-			    (unsigned long long)parts->text_len);
-	if (parts->runtime->count > US_BASELINE_MAX_SITES)
-		return fail(US_E_TOO_LARGE, "%zu sites", parts->runtime->count);
+	if (parts->runtime->count > US_BASELINE_MAX_RUNTIME)
+		return fail(US_E_TOO_LARGE, "%zu sites that change at run time",
+			    parts->runtime->count);
+	if (parts->entries->count > US_BASELINE_MAX_ENTRIES)
+		return fail(US_E_TOO_LARGE, "%zu entries",
+			    parts->entries->count);
 	return US_OK;
 }
 
 static void fill_header(struct baseline_parts *parts)
 {
 	struct us_baseline_header *header = &parts->header;
+	const struct us_range *range;
 	size_t i;
 
 	header->magic = US_BASELINE_MAGIC;
 	header->version = US_BASELINE_VERSION;
 	header->header_size = sizeof(*header);
-	header->text_len = parts->text_len;
 	header->runtime_sites = parts->runtime->count;
-	header->blocks = (parts->text_len + US_BLOCK_TEXT - 1) / US_BLOCK_TEXT;
+	header->entries = parts->entries->count;
 	header->fact_count = US_FACT_COUNT;
-	for (i = 0; i < parts->sites->count; i++)
-		header->site_counts[parts->sites->list[i].kind]++;
+	header->blocks = 0;
+	for (i = 0; i < header->range_count; i++) {
+		range = &header->ranges[i];
+		if (range->kind == US_RANGE_TEXT ||
+		    range->kind == US_RANGE_RODATA)
+			header->blocks += (range->len + US_BLOCK_BYTES - 1) /
+					  US_BLOCK_BYTES;
+	}
+	count_sites(parts->values, parts->runtime, header->site_counts);
 }
 
-/* Relocations are disjoint, so those that touch a block follow each other. */
-static enum us_error append_relocs(const struct reloc_list *relocs, u64 start,
+void count_sites(const struct value_list *values, const struct runtime_list *runtime,
+		 u32 counts[16])
+{
+	size_t i;
+
+	for (i = 0; i < values->count; i++)
+		counts[values->list[i].kind]++;
+	for (i = 0; i < runtime->count; i++)
+		counts[runtime_site_kind(us_runtime_kind(&runtime->list[i]))]++;
+}
+
+/* First of @parts' relocations that ends behind @start. */
+static size_t first_reloc(const struct baseline_parts *parts, u64 start)
+{
+	const struct us_text_reloc *list = parts->relocs->list;
+	size_t low = 0, high = parts->relocs->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (list[middle].offset + (u64)field_size(list[middle].type) <=
+		    start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Likewise of its sites. */
+static size_t first_value(const struct baseline_parts *parts, u64 start)
+{
+	const struct value_site *list = parts->values->list;
+	size_t low = 0, high = parts->values->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if ((u64)list[middle].offset + list[middle].len <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Fields in a site are the values' matter. */
+static bool in_site(const struct baseline_parts *parts,
+		    const struct us_text_reloc *reloc)
+{
+	size_t i = first_value(parts, reloc->offset);
+
+	return i < parts->values->count && parts->values->list[i].offset <
+	       reloc->offset + (u64)field_size(reloc->type);
+}
+
+static enum us_error append_relocs(const struct baseline_parts *parts, u64 start,
 				   u64 len, struct buffer *out, u32 *count)
 {
+	const struct us_text_reloc *reloc;
 	enum us_error error = US_OK;
 	size_t i;
 
-	*count = 0;
-	for (i = 0; i < relocs->count && !error; i++) {
-		if (!spans_overlap(relocs->list[i].offset,
-				   relocs->list[i].type == US_TEXT_ADD64 ?
-				   8 : 4, start, len))
+	for (i = first_reloc(parts, start); i < parts->relocs->count && !error;
+	     i++) {
+		reloc = &parts->relocs->list[i];
+		if (reloc->offset >= start + len)
+			break;
+		if (in_site(parts, reloc))
 			continue;
-		error = buffer_append(out, &relocs->list[i],
-				      sizeof(relocs->list[i]));
+		error = buffer_append(out, reloc, sizeof(*reloc));
 		++*count;
 	}
 	return error;
 }
 
-static enum us_error append_sites(const struct site_list *sites, u64 start,
-				  u64 len, struct buffer *out, u32 *count)
+static enum us_error append_sites(const struct baseline_parts *parts, u64 start,
+				  u64 len, struct buffer *out,
+				  struct us_block_header *header)
 {
+	const struct value_site *value;
+	enum us_error error = US_OK;
+	struct us_site site;
+	size_t i;
+
+	for (i = first_value(parts, start); i < parts->values->count && !error;
+	     i++) {
+		value = &parts->values->list[i];
+		if (value->offset >= start + len)
+			break;
+		site = (struct us_site){
+			.offset = value->offset, .len = value->len,
+			.kind = value->kind, .values = value->count,
+			.first = value->count ? header->values_len : 0,
+		};
+		error = buffer_append(out, &site, sizeof(site));
+		header->sites++;
+		header->values_len += value->size;
+	}
+	return error;
+}
+
+static enum us_error append_values(const struct baseline_parts *parts, u64 start,
+				   u64 len, struct buffer *out)
+{
+	const struct value_site *value;
 	enum us_error error = US_OK;
 	size_t i;
 
-	*count = 0;
-	for (i = 0; i < sites->count && !error; i++) {
-		if (!spans_overlap(sites->list[i].offset, sites->list[i].len,
-				   start, len))
-			continue;
-		error = buffer_append(out, &sites->list[i],
-				      sizeof(sites->list[i]));
-		++*count;
+	for (i = first_value(parts, start); i < parts->values->count && !error;
+	     i++) {
+		value = &parts->values->list[i];
+		if (value->offset >= start + len)
+			break;
+		if (value->size)
+			error = buffer_append(out, parts->values->pool.data +
+					      value->first, value->size);
 	}
-	return error;
+	return error ? error : buffer_pad8(out);
+}
+
+/* Blocks begin at a multiple of their size, so at a multiple of 8. */
+static enum us_error append_probes(const struct baseline_parts *parts,
+				   const struct us_block_header *header,
+				   struct buffer *out)
+{
+	enum us_error error = buffer_append(out, parts->probes +
+					    header->offset / 8,
+					    header->probes_len);
+
+	return error ? error : buffer_pad8(out);
 }
 
 static enum us_error append_block(const struct baseline_parts *parts,
-				  u32 index, struct buffer *out)
+				  const struct us_range *range, u64 start,
+				  struct buffer *out)
 {
-	u64 start = (u64)index * US_BLOCK_TEXT, at = out->len;
-	struct us_block_header header = { .text_offset = start };
+	struct us_block_header header = { .offset = start };
+	u64 at = out->len, left = range->offset + (u64)range->len - start;
 	enum us_error error;
 
-	header.text_len = parts->text_len - start < US_BLOCK_TEXT ?
-			  parts->text_len - start : US_BLOCK_TEXT;
+	header.len = left < US_BLOCK_BYTES ? left : US_BLOCK_BYTES;
+	if (range->kind == US_RANGE_TEXT)
+		header.probes_len = (header.len + 7) / 8;
 	error = buffer_append(out, NULL, sizeof(header));
 	if (!error)
-		error = buffer_append(out, parts->text + start,
-				      header.text_len);
+		error = buffer_append(out, parts->memory->linked + start,
+				      header.len);
 	if (!error)
 		error = buffer_pad8(out);
 	if (!error)
-		error = append_relocs(parts->relocs, start, header.text_len,
-				      out, &header.relocs);
+		error = append_relocs(parts, start, header.len, out,
+				      &header.relocs);
 	if (!error)
-		error = append_sites(parts->sites, start, header.text_len,
-				     out, &header.sites);
+		error = append_sites(parts, start, header.len, out, &header);
+	if (!error)
+		error = append_values(parts, start, header.len, out);
+	if (!error && header.probes_len)
+		error = append_probes(parts, &header, out);
 	if (error)
 		return error;
 	memcpy(out->data + at, &header, sizeof(header));
 	if (out->len - at > US_BLOCK_MAX)
-		return fail(US_E_TOO_LARGE, "block %u takes %llu bytes", index,
+		return fail(US_E_TOO_LARGE, "the block at +%#llx takes %llu bytes",
+			    (unsigned long long)start,
 			    (unsigned long long)(out->len - at));
 	return US_OK;
 }
 
-enum us_error baseline_write(struct baseline_parts *parts, struct buffer *out)
+enum us_error baseline_write_range(const struct baseline_parts *parts,
+				   const struct us_range *range, u64 *table,
+				   struct buffer *out)
 {
 	struct us_block_ref ref = { 0 };
+	enum us_error error = US_OK;
+	u64 at;
+
+	if (range->kind != US_RANGE_TEXT && range->kind != US_RANGE_RODATA)
+		return US_OK;
+	if (!span_inside(range->offset, range->len, parts->memory->len))
+		return fail(US_E_ELF_FORMAT, "the image has no bytes at +%#x",
+			    range->offset);
+	for (at = 0; at < range->len && !error; at += US_BLOCK_BYTES) {
+		ref.file_offset = out->len;
+		error = append_block(parts, range, range->offset + at, out);
+		if (error)
+			break;
+		ref.len = out->len - ref.file_offset;
+		memcpy(out->data + *table, &ref, sizeof(ref));
+		*table += sizeof(ref);
+	}
+	return error;
+}
+
+static enum us_error append_head(struct baseline_parts *parts, u64 *table,
+				 struct buffer *out)
+{
 	enum us_error error;
-	u64 table;
+
+	error = buffer_append(out, NULL, sizeof(parts->header));
+	if (!error)
+		error = buffer_append(out, parts->runtime->list,
+				      parts->runtime->count *
+				      sizeof(*parts->runtime->list));
+	if (!error)
+		error = buffer_pad8(out);
+	if (!error)
+		error = buffer_append(out, parts->entries->list,
+				      parts->entries->count *
+				      sizeof(*parts->entries->list));
+	*table = out->len;
+	if (!error)
+		error = buffer_append(out, NULL, parts->header.blocks *
+				      (u64)sizeof(struct us_block_ref));
+	return error;
+}
+
+enum us_error baseline_write(struct baseline_parts *parts, struct buffer *out)
+{
+	enum us_error error;
+	u64 table = 0;
 	u32 i;
 
 	*out = (struct buffer){ 0 };
@@ -111,23 +266,10 @@ enum us_error baseline_write(struct baseline_parts *parts, struct buffer *out)
 	if (error)
 		return error;
 	fill_header(parts);
-	table = sizeof(parts->header) +
-		parts->runtime->count * sizeof(struct us_site);
-	error = buffer_append(out, NULL, sizeof(parts->header));
-	if (!error)
-		error = buffer_append(out, parts->runtime->list,
-				      table - sizeof(parts->header));
-	if (!error)
-		error = buffer_append(out, NULL,
-				      parts->header.blocks * sizeof(ref));
-	for (i = 0; i < parts->header.blocks && !error; i++) {
-		ref.file_offset = out->len;
-		error = append_block(parts, i, out);
-		if (error)
-			break;
-		ref.len = out->len - ref.file_offset;
-		memcpy(out->data + table + i * sizeof(ref), &ref, sizeof(ref));
-	}
+	error = append_head(parts, &table, out);
+	for (i = 0; i < parts->header.range_count && !error; i++)
+		error = baseline_write_range(parts, &parts->header.ranges[i],
+					     &table, out);
 	if (error) {
 		buffer_free(out);
 		return error;

@@ -98,15 +98,15 @@ static enum us_error add_cold_part(struct bundle_plan *plan, const char *name,
 /* Behind the landing pad and ftrace's call, which the kernel goes on using. */
 static u64 redirect_offset(const struct bundle_plan *plan, u64 start)
 {
-	const struct us_site *site;
+	struct baseline_site site;
 	u8 first[ENDBR_LEN];
 	u64 at = start;
 
 	if (baseline_text(plan->baseline, at, sizeof(first), first) &&
 	    !memcmp(first, endbr64, sizeof(first)))
 		at += ENDBR_LEN;
-	site = baseline_site(plan->baseline, at, 1);
-	if (site && site->kind == US_SITE_FTRACE && site->offset == at)
+	if (baseline_site(plan->baseline, at, 1, &site) &&
+	    site.kind == US_SITE_FTRACE && site.offset == at)
 		at += FTRACE_LEN;
 	return at;
 }
@@ -115,7 +115,7 @@ static enum us_error check_redirect(const struct bundle_plan *plan,
 				    const char *name, u64 at,
 				    const struct us_bundle_function *function)
 {
-	const struct us_site *site;
+	struct baseline_site site;
 
 	if (!span_inside(at - function->image_offset, JMP_LEN,
 			 function->old_size))
@@ -123,14 +123,13 @@ static enum us_error check_redirect(const struct bundle_plan *plan,
 			    "needed", name, function->old_size,
 			    (unsigned long long)(at - function->image_offset +
 						 JMP_LEN));
-	site = baseline_site(plan->baseline, at, JMP_LEN);
-	if (site)
+	if (baseline_site(plan->baseline, at, JMP_LEN, &site))
 		return fail(US_E_SITE_OVERLAP, "%s: the jump at %#llx would lie "
 			    "on a site of kind %s at %#llx", name,
 			    (unsigned long long)(plan->link_base + at),
-			    site_kind_name(site->kind),
+			    site_kind_name(site.kind),
 			    (unsigned long long)(plan->link_base +
-						 site->offset));
+						 site.offset));
 	return US_OK;
 }
 

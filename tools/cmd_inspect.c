@@ -6,6 +6,7 @@
 #include "file.h"
 #include "inspect.h"
 #include "report.h"
+#include "report_module.h"
 
 enum { KEY_VMLINUX = 0x300 };
 
@@ -60,7 +61,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = option_table, .parser = parse, .args_doc = "FILE",
-	.doc = "Check a bundle, a baseline or a revert authorisation, whichever "
+	.doc = "Check a bundle, a baseline (of a kernel or a module) or a revert "
+	"authorisation, whichever "
 	"FILE is, and show what it holds. The signature is not looked at: that "
 	"is for 'underseal verify'.",
 };
@@ -77,6 +79,19 @@ static enum us_error inspect_baseline(const char *path,
 		print_json(baseline_json(header));
 	else
 		baseline_print(header);
+	return US_OK;
+}
+
+static enum us_error inspect_module(const char *path, const struct buffer *file)
+{
+	enum us_error error = check_module(path, file->data, file->len);
+
+	if (error)
+		return error;
+	if (cli_json)
+		print_json(module_baseline_json(file->data));
+	else
+		module_baseline_print(file->data);
 	return US_OK;
 }
 
@@ -129,6 +144,8 @@ static enum us_error inspect(const struct inspect_options *options,
 	switch (magic) {
 	case US_BASELINE_MAGIC:
 		return inspect_baseline(path, file);
+	case US_MODULE_MAGIC:
+		return inspect_module(path, file);
 	case US_REVERT_MAGIC:
 		return inspect_revert(path, file);
 	}

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The subcommands that ask the Underseal below this machine. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "answer.h"
 #include "carry.h"
 #include "cli.h"
 #include "cmd.h"
+#include "report_module.h"
 
 struct options {
-	const char *file, *signature;
+	const char *file, *signature, *name;
 	u64 deadline_ms;	/* 0: the control domain's default */
 	u64 timeout_ms;
 	u64 since;		/* log: first sequence number */
@@ -223,6 +225,50 @@ static enum us_error count_entries(const struct ring_request *request,
 	return US_OK;
 }
 
+/* An answer that is an array of @size bytes each, under @name in JSON. */
+struct listing {
+	enum us_op op;
+	const char *name;
+	u64 size;
+	json_t *(*json)(const void *entry);
+	void (*print)(const void *entry);
+};
+
+static enum us_error show_listing(const struct listing *what,
+				  const struct options *options)
+{
+	struct ring_request request = { 0 };
+	json_t *array = json_array();
+	enum us_error error;
+	u32 i, count = 0;
+
+	error = ask(what->op, 0, options, &request);
+	if (!error)
+		error = count_entries(&request, what->size, &count);
+	for (i = 0; i < count && !error; i++) {
+		const u8 *entry = (const u8 *)request.out + i * what->size;
+
+		json_array_append_new(array, what->json(entry));
+		if (!cli_json)
+			what->print(entry);
+	}
+	if (!error)
+		print_json(json_pack("{s:O}", what->name, array));
+	json_decref(array);
+	ring_release(&request);
+	return error;
+}
+
+static json_t *patch_entry_json(const void *entry)
+{
+	return patch_json(entry);
+}
+
+static void patch_entry_print(const void *entry)
+{
+	patch_print(entry);
+}
+
 static const struct argp list_argp = {
 	.options = plain_options, .parser = parse,
 	.doc = "List the patches that are installed now.",
@@ -230,29 +276,118 @@ static const struct argp list_argp = {
 
 enum us_error cmd_list(int argc, char **argv)
 {
-	struct ring_request request = { 0 };
-	const struct us_patch_info *patches;
+	static const struct listing patches = {
+		US_OP_LIST, "patches", sizeof(struct us_patch_info),
+		patch_entry_json, patch_entry_print,
+	};
 	struct options options = { 0 };
-	json_t *array = json_array();
-	enum us_error error;
-	u32 i, count = 0;
+	enum us_error error = parse_options(&list_argp, argc, argv, &options);
 
-	error = parse_options(&list_argp, argc, argv, &options);
-	if (!error)
-		error = ask(US_OP_LIST, 0, &options, &request);
-	if (!error)
-		error = count_entries(&request, sizeof(*patches), &count);
-	patches = request.out;
-	for (i = 0; i < count && !error; i++) {
-		json_array_append_new(array, patch_json(&patches[i]));
-		if (!cli_json)
-			patch_print(&patches[i]);
+	return error ? error : show_listing(&patches, &options);
+}
+
+static json_t *module_entry_json(const void *entry)
+{
+	return module_json(entry);
+}
+
+static void module_entry_print(const void *entry)
+{
+	module_print(entry);
+}
+
+static const struct argp_option seal_module_options[] = {
+	SIGNATURE_OPTION, TIMEOUT_OPTION, { 0 }
+};
+
+static error_t parse_module(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (options->file)
+			return usage_error("'%s' is one argument too many",
+					   arg);
+		if (options->name)
+			options->file = arg;
+		else
+			options->name = arg;
+		return 0;
+	case ARGP_KEY_END:
+		return options->name ? 0 :
+		       usage_error("the module's name is missing");
 	}
+	return parse_option(key, arg, options);
+}
+
+static const struct argp seal_module_argp = {
+	.options = seal_module_options, .parser = parse_module,
+	.args_doc = "NAME [BASELINE]",
+	.doc = "Verify a loaded module against its signed baseline and protect "
+	"its code. Without a baseline the kernel baseline's policy decides: the "
+	"module stays open, or is sealed as found.",
+};
+
+static enum us_error seal_module(const struct options *options,
+				 struct ring_request *request)
+{
+	enum us_error error;
+
+	if (options->file)
+		return carry_file(US_OP_SEAL_MODULE, options, request);
+	error = ring_open();
+	*request = (struct ring_request){
+		.op = US_OP_SEAL_MODULE, .timeout_ms = options->timeout_ms,
+		.in = { options->name }, .in_len = { strlen(options->name) },
+	};
 	if (!error)
-		print_json(json_pack("{s:O}", "patches", array));
-	json_decref(array);
+		error = ring(request);
+	request->in[0] = NULL;
+	return error;
+}
+
+enum us_error cmd_seal_module(int argc, char **argv)
+{
+	const struct us_module_info *info;
+	struct ring_request request = { 0 };
+	struct options options = { 0 };
+	enum us_error error;
+
+	error = parse_options(&seal_module_argp, argc, argv, &options);
+	if (!error && options.file)
+		error = check_module_name(options.file, options.name);
+	if (!error)
+		error = seal_module(&options, &request);
+	if (!error) {
+		info = carry_answer(&request, sizeof(*info));
+		if (!info)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(module_json(info));
+		else
+			module_print(info);
+	}
 	ring_release(&request);
 	return error;
+}
+
+static const struct argp modules_argp = {
+	.options = plain_options, .parser = parse,
+	.doc = "List the modules whose protection was asked for.",
+};
+
+enum us_error cmd_modules(int argc, char **argv)
+{
+	static const struct listing modules = {
+		US_OP_MODULES, "modules", sizeof(struct us_module_info),
+		module_entry_json, module_entry_print,
+	};
+	struct options options = { 0 };
+	enum us_error error = parse_options(&modules_argp, argc, argv,
+					    &options);
+
+	return error ? error : show_listing(&modules, &options);
 }
 
 static const struct argp_option log_options[] = {

@@ -134,3 +134,47 @@ enum us_error bzimage_unpack(const char *path, const u8 *data, u64 len,
 	buffer_free(out);
 	return bad_image(path, "the compressed kernel is damaged");
 }
+
+#define XZ_STEP		(1u << 20)
+
+/* The stream's index would say how long it gets, but only a decoder may say what an
+ * index means: grow instead. */
+static lzma_ret xz_grow(lzma_stream *stream, u64 limit, struct buffer *out)
+{
+	lzma_ret result = LZMA_OK;
+	u64 at;
+
+	while (result == LZMA_OK && out->len < limit) {
+		at = out->len;
+		if (buffer_append(out, NULL, XZ_STEP))
+			return LZMA_MEM_ERROR;
+		stream->next_out = out->data + at;
+		stream->avail_out = XZ_STEP;
+		while (result == LZMA_OK && stream->avail_out)
+			result = lzma_code(stream, LZMA_FINISH);
+		out->len -= stream->avail_out;
+	}
+	return result;
+}
+
+enum us_error xz_unpack(const char *path, const u8 *data, u64 len, u64 limit,
+			struct buffer *out)
+{
+	lzma_stream stream = LZMA_STREAM_INIT;
+	lzma_ret result;
+
+	*out = (struct buffer){ 0 };
+	if (lzma_stream_decoder(&stream, 256ull << 20, 0) != LZMA_OK)
+		return fail(US_E_NO_MEMORY, "%s", path);
+	stream.next_in = data;
+	stream.avail_in = len;
+	result = xz_grow(&stream, limit, out);
+	lzma_end(&stream);
+	if (result == LZMA_STREAM_END)
+		return US_OK;
+	buffer_free(out);
+	if (result == LZMA_OK)
+		return fail(US_E_TOO_LARGE, "%s: unpacks to more than %llu bytes",
+			    path, (unsigned long long)limit);
+	return fail(US_E_ELF_FORMAT, "%s: the compressed file is damaged", path);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The payload of a bootable kernel image, unpacked. */
+/* What Debian ships packed: the payload of a bootable kernel image, modules. */
 #ifndef UNDERSEAL_DECOMPRESS_H
 #define UNDERSEAL_DECOMPRESS_H
 
@@ -13,5 +13,10 @@
  */
 enum us_error bzimage_unpack(const char *path, const u8 *data, u64 len,
 			     struct buffer *out);
+
+/* Unpack the .xz stream @data, at most @limit bytes of it. ELF_FORMAT, TOO_LARGE,
+ * NO_MEMORY. */
+enum us_error xz_unpack(const char *path, const u8 *data, u64 len, u64 limit,
+			struct buffer *out);
 
 #endif

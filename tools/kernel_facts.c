@@ -14,11 +14,14 @@ static const struct {
 	{ US_FACT_ENTRY_SYSCALL, "entry_SYSCALL_64", false },
 	{ US_FACT_IMAGE_END, "_end", false },
 	{ US_FACT_LEVEL2_KERNEL_PGT, "level2_kernel_pgt", false },
+	{ US_FACT_LEVEL3_KERNEL_PGT, "level3_kernel_pgt", false },
+	{ US_FACT_IDT_TABLE, "idt_table", false },
 	{ US_FACT_INIT_TOP_PGT, "init_top_pgt", false },
 	{ US_FACT_INIT_TASK, "init_task", false },
 	{ US_FACT_PER_CPU_OFFSET, "__per_cpu_offset", false },
 	/* A constant in builds whose NR_CPUS is fixed. */
 	{ US_FACT_NR_CPU_IDS, "nr_cpu_ids", true },
+	{ US_FACT_MODULES, "modules", false },
 	{ US_FACT_RETURN_TO_HANDLER, "return_to_handler", true },
 	{ US_FACT_RETHOOK_TRAMPOLINE, "arch_rethook_trampoline", true },
 };
@@ -37,6 +40,10 @@ static const struct {
 	{ US_FACT_TASK_PID, "task_struct", "pid" },
 	{ US_FACT_SIGNAL_THREAD_HEAD, "signal_struct", "thread_head" },
 	{ US_FACT_IRQ_STACK_SIZE, "irq_stack", NULL },
+	{ US_FACT_MODULE_LIST, "module", "list" },
+	{ US_FACT_MODULE_STATE, "module", "state" },
+	{ US_FACT_MODULE_NAME, "module", "name" },
+	{ US_FACT_MODULE_PERCPU, "module", "percpu" },
 };
 
 static enum us_error collect_image_facts(const struct kernel_image *image,
@@ -110,6 +117,35 @@ static enum us_error collect_percpu_facts(const struct kernel_image *image,
 			    image->path);
 	facts[US_FACT_PERCPU_CURRENT_TASK] = hot + queries[0].answer;
 	facts[US_FACT_PERCPU_HARDIRQ_STACK] = hot + queries[1].answer;
+	return US_OK;
+}
+
+/* Where a module lies: to 6.3 in one area (struct module_layout) while it runs, later
+ * in several (struct module_memory). Both begin with base and size. */
+static enum us_error collect_module_facts(const struct kernel_image *image,
+					  u64 *facts)
+{
+	struct type_query queries[] = {
+		{ "module", "core_layout", 0 }, { "module_layout", "base", 0 },
+		{ "module_layout", "size", 0 }, { "module", "mem", 0 },
+		{ "module_memory", "base", 0 }, { "module_memory", "size", 0 },
+		{ "module_memory", NULL, 0 },
+	};
+	const struct type_query *found = queries;
+	enum us_error error;
+
+	error = types_resolve(image, queries, ARRAY_SIZE(queries));
+	if (error)
+		return error;
+	if (found->answer == TYPE_ABSENT)
+		found += 3;
+	if (found[0].answer == TYPE_ABSENT || found[1].answer != 0 ||
+	    found[2].answer != 8)
+		return fail(US_E_SYMBOL_MISSING, "%s: struct module is of a form "
+			    "that is not known", image->path);
+	facts[US_FACT_MODULE_AREAS] = found[0].answer;
+	facts[US_FACT_MODULE_AREA_SIZE] = found == queries ? US_FACT_ABSENT :
+					  queries[6].answer;
 	return US_OK;
 }
 
@@ -205,6 +241,8 @@ enum us_error facts_collect(const struct kernel_image *image,
 		error = collect_stack_size(image, header->facts);
 	if (!error)
 		error = collect_percpu_facts(image, header->facts);
+	if (!error)
+		error = collect_module_facts(image, header->facts);
 	if (!error)
 		error = collect_type_facts(image, header->facts);
 	return error;

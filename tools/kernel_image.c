@@ -129,6 +129,22 @@ static int compare_names(const void *a, const void *b)
 		      sorting->symbols[*(const u32 *)b].name);
 }
 
+enum us_error image_index(struct kernel_image *image)
+{
+	size_t i;
+
+	image->by_name = calloc(image->symbol_count + 1,
+				sizeof(*image->by_name));
+	if (!image->by_name)
+		return fail(US_E_NO_MEMORY, "symbol table");
+	for (i = 0; i < image->symbol_count; i++)
+		image->by_name[i] = i;
+	sorting = image;
+	qsort(image->by_name, image->symbol_count, sizeof(*image->by_name),
+	      compare_names);
+	return US_OK;
+}
+
 static enum us_error load_symbols(struct kernel_image *image)
 {
 	const struct image_section *table = NULL;
@@ -145,19 +161,25 @@ static enum us_error load_symbols(struct kernel_image *image)
 	image->symbol_count = table->header.sh_size / sizeof(Elf64_Sym);
 	image->symbols = calloc(image->symbol_count + 1,
 				sizeof(*image->symbols));
-	image->by_name = calloc(image->symbol_count + 1,
-				sizeof(*image->by_name));
-	if (!image->symbols || !image->by_name)
+	if (!image->symbols)
 		return fail(US_E_NO_MEMORY, "symbol table");
 	error = fill_symbols(image, table);
-	if (error)
-		return error;
-	for (i = 0; i < image->symbol_count; i++)
-		image->by_name[i] = i;
-	sorting = image;
-	qsort(image->by_name, image->symbol_count, sizeof(*image->by_name),
-	      compare_names);
-	return US_OK;
+	return error ? error : image_index(image);
+}
+
+static u16 section_of(const struct kernel_image *image, u64 address)
+{
+	const GElf_Shdr *header;
+	size_t i;
+
+	for (i = 1; i < image->section_count; i++) {
+		header = &image->sections[i].header;
+		if (header->sh_flags & SHF_ALLOC && i != image->percpu_section &&
+		    address >= header->sh_addr &&
+		    address - header->sh_addr < header->sh_size)
+			return i;
+	}
+	return SHN_UNDEF;
 }
 
 static enum us_error find_text(struct kernel_image *image)
@@ -176,6 +198,7 @@ static enum us_error find_text(struct kernel_image *image)
 	image->text_bytes = image_bytes(image, image->text, image->text_len);
 	if (!image->text_bytes)
 		return bad_elf(image, "the text is not in one section");
+	image->text_section = section_of(image, image->text);
 	return US_OK;
 }
 
@@ -213,8 +236,7 @@ void image_close(struct kernel_image *image)
 	*image = (struct kernel_image){ .fd = -1 };
 }
 
-/* First position in by_name whose name is not less than @name. */
-static size_t lower_bound(const struct kernel_image *image, const char *name)
+size_t image_named(const struct kernel_image *image, const char *name)
 {
 	size_t low = 0, high = image->symbol_count, middle;
 
@@ -229,14 +251,15 @@ static size_t lower_bound(const struct kernel_image *image, const char *name)
 	return low;
 }
 
-enum us_error image_symbol(const struct kernel_image *image, const char *name,
-			   u64 *value)
+/* The one symbol called @name, and whether local ones contradict each other. */
+static const struct image_symbol *lookup(const struct kernel_image *image,
+					 const char *name, bool *ambiguous)
 {
 	const struct image_symbol *found = NULL, *symbol;
-	bool ambiguous = false;
 	size_t i;
 
-	for (i = lower_bound(image, name); i < image->symbol_count; i++) {
+	*ambiguous = false;
+	for (i = image_named(image, name); i < image->symbol_count; i++) {
 		symbol = &image->symbols[image->by_name[i]];
 		if (strcmp(symbol->name, name))
 			break;
@@ -244,13 +267,33 @@ enum us_error image_symbol(const struct kernel_image *image, const char *name,
 		    symbol->type == STT_SECTION)
 			continue;
 		if (symbol->bind != STB_LOCAL) {
-			*value = symbol->value;
-			return US_OK;
+			*ambiguous = false;
+			return symbol;
 		}
 		if (found && found->value != symbol->value)
-			ambiguous = true;
+			*ambiguous = true;
 		found = symbol;
 	}
+	return found;
+}
+
+const struct image_symbol *image_find_symbol(const struct kernel_image *image,
+					     const char *name)
+{
+	bool ambiguous;
+	const struct image_symbol *found = lookup(image, name, &ambiguous);
+
+	return ambiguous ? NULL : found;
+}
+
+enum us_error image_symbol(const struct kernel_image *image, const char *name,
+			   u64 *value)
+{
+	bool ambiguous;
+	const struct image_symbol *found = lookup(image, name, &ambiguous);
+
+	if (!found && image->kernel)
+		return image_symbol(image->kernel, name, value);
 	if (!found)
 		return fail(US_E_SYMBOL_MISSING, "%s: %s", image->path, name);
 	if (ambiguous)
@@ -280,7 +323,7 @@ const u8 *image_bytes(const struct kernel_image *image, u64 address, u64 len)
 			return section->data +
 			       (address - section->header.sh_addr);
 	}
-	return NULL;
+	return image->kernel ? image_bytes(image->kernel, address, len) : NULL;
 }
 
 const struct image_section *image_section(const struct kernel_image *image,

@@ -38,7 +38,11 @@ struct kernel_image {
 	u64 text;			/* _text */
 	u64 text_len;			/* _etext - _text */
 	const u8 *text_bytes;
+	u16 text_section;		/* that has _text */
 	u16 percpu_section;		/* .data..percpu, or SHN_UNDEF */
+	/* Of a module shaped as an image (module_link.h), else NULL: the kernel that
+	 * has the symbols, bytes and types that are not found in the module. */
+	const struct kernel_image *kernel;
 };
 
 /* Open @path: x86-64 ET_EXEC with a symbol table. FILE_OPEN, ELF_FORMAT,
@@ -50,6 +54,17 @@ void image_close(struct kernel_image *image);
  * SYMBOL_MISSING, SYMBOL_AMBIGUOUS. */
 enum us_error image_symbol(const struct kernel_image *image, const char *name,
 			   u64 *value);
+
+/* The same as an entry of the symbol table, of this image alone; NULL. */
+const struct image_symbol *image_find_symbol(const struct kernel_image *image,
+					     const char *name);
+
+/* For makers of images: fill by_name from symbols. NO_MEMORY. */
+enum us_error image_index(struct kernel_image *image);
+
+/* The first of @image->by_name that is not before @name: symbols of one name follow
+ * each other there. */
+size_t image_named(const struct kernel_image *image, const char *name);
 
 /* As image_symbol(), but silent: false when there is no unique @name. */
 bool image_find(const struct kernel_image *image, const char *name, u64 *value);

@@ -5,21 +5,17 @@
 #include "cli.h"
 #include "kernel_relocs.h"
 
-static unsigned int width(u8 type)
-{
-	return type == US_TEXT_ADD64 ? 8 : 4;
-}
-
 enum us_error relocs_add(const struct kernel_image *image,
+			 const struct kernel_memory *memory,
 			 struct reloc_list *list, u64 address,
 			 enum us_text_reloc_type type)
 {
+	const u8 *field = memory_linked(memory, address, field_size(type));
 	struct us_text_reloc *entry, *grown;
-	u64 offset = address - image->text;
 
-	if (!image_in_text(image, address, width(type)))
-		return fail(US_E_ELF_FORMAT, "%s: relocation at %#llx runs "
-			    "past the text", image->path,
+	if (!field)
+		return fail(US_E_ELF_FORMAT, "%s: relocation at %#llx is not "
+			    "inside the image", image->path,
 			    (unsigned long long)address);
 	/* Grow at each power of two. */
 	if (!(list->count & (list->count - 1))) {
@@ -30,11 +26,11 @@ enum us_error relocs_add(const struct kernel_image *image,
 		list->list = grown;
 	}
 	entry = &list->list[list->count++];
-	*entry = (struct us_text_reloc){ .offset = offset, .type = type };
-	if (type == US_TEXT_ADD64)
-		entry->value = read_u64(image->text_bytes + offset);
-	else
-		entry->value = read_u32(image->text_bytes + offset);
+	*entry = (struct us_text_reloc){
+		.offset = address - memory->base, .type = type,
+		.value = type == US_TEXT_ADD64 ? read_u64(field) :
+			 read_u32(field),
+	};
 	return US_OK;
 }
 
@@ -54,7 +50,7 @@ enum us_error relocs_finish(const struct kernel_image *image,
 		qsort(list->list, list->count, sizeof(*list->list),
 		      compare_offsets);
 	for (i = 1; i < list->count; i++)
-		if (list->list[i - 1].offset + width(list->list[i - 1].type) >
+		if (list->list[i - 1].offset + field_size(list->list[i - 1].type) >
 		    list->list[i].offset)
 			return fail(US_E_ELF_FORMAT,
 				    "%s: two relocations overlap at %#llx",
@@ -111,8 +107,11 @@ static bool absolute_moves(const struct kernel_image *image,
 }
 
 static enum us_error add_one(const struct kernel_image *image,
-			     const Elf64_Rela *rela, struct reloc_list *out)
+			     const struct kernel_memory *memory,
+			     const Elf64_Rela *rela, u64 base,
+			     struct reloc_list *out)
 {
+	u64 address = rela->r_offset + base;
 	const struct image_symbol *symbol;
 	u32 type = ELF64_R_TYPE(rela->r_info);
 	bool percpu;
@@ -129,7 +128,7 @@ static enum us_error add_one(const struct kernel_image *image,
 	case R_X86_64_PLT32:
 		/* The code moves, the per-CPU offset does not. */
 		if (percpu)
-			return relocs_add(image, out, rela->r_offset,
+			return relocs_add(image, memory, out, address,
 					  US_TEXT_SUB32);
 		return US_OK;
 	case R_X86_64_64:
@@ -138,17 +137,21 @@ static enum us_error add_one(const struct kernel_image *image,
 		if (percpu || (symbol->shndx == SHN_ABS &&
 			       !absolute_moves(image, symbol)))
 			return US_OK;
-		return relocs_add(image, out, rela->r_offset,
+		return relocs_add(image, memory, out, address,
 				  type == R_X86_64_64 ? US_TEXT_ADD64 :
 				  US_TEXT_ADD32);
+	case R_X86_64_PC64:
+		return US_OK;
 	}
 	return fail(US_E_ELF_FORMAT, "%s: relocation type %u at %#llx",
-		    image->path, type, (unsigned long long)rela->r_offset);
+		    image->path, type, (unsigned long long)address);
 }
 
-/* Does the relocation section apply to a section that holds text? */
-static bool applies_to_text(const struct kernel_image *image,
-			    const struct image_section *section)
+/* Does the relocation section apply to a section that is loaded? Sets @base to what
+ * its addresses lack: the per-CPU section is linked at 0. */
+static bool applies_to_image(const struct kernel_image *image,
+			     const struct kernel_memory *memory,
+			     const struct image_section *section, u64 *base)
 {
 	const GElf_Shdr *target;
 
@@ -156,31 +159,50 @@ static bool applies_to_text(const struct kernel_image *image,
 	    section->header.sh_info >= image->section_count ||
 	    section->header.sh_entsize != sizeof(Elf64_Rela))
 		return false;
+	*base = 0;
+	if (section->header.sh_info == image->percpu_section &&
+	    !image_find(image, "__per_cpu_load", base))
+		return false;
 	target = &image->sections[section->header.sh_info].header;
-	return target->sh_flags & SHF_ALLOC &&
-	       spans_overlap(target->sh_addr, target->sh_size, image->text,
-			     image->text_len);
+	/* Notes are for loaders, who know no slide. */
+	return target->sh_type != SHT_NOTE && target->sh_flags & SHF_ALLOC &&
+	       memory_has(memory, target->sh_addr + *base, target->sh_size);
+}
+
+/* The linker's relocations of one section; those of the text alone would not do. */
+static enum us_error add_section(const struct kernel_image *image,
+				 const struct kernel_memory *memory,
+				 const struct image_section *section, u64 base,
+				 struct reloc_list *out)
+{
+	const Elf64_Rela *rela = (const void *)section->data;
+	enum us_error error = US_OK;
+	size_t i;
+
+	for (i = 0; i < section->header.sh_size / sizeof(*rela) && !error; i++)
+		error = add_one(image, memory, &rela[i], base, out);
+	return error;
 }
 
 enum us_error relocs_from_vmlinux(const struct kernel_image *image,
+				  const struct kernel_memory *memory,
 				  struct reloc_list *out)
 {
 	const struct image_section *section;
-	const Elf64_Rela *rela;
 	enum us_error error = US_OK;
 	bool found = false;
-	size_t i, j;
+	size_t i;
+	u64 base;
 
 	*out = (struct reloc_list){ 0 };
 	for (i = 1; i < image->section_count && !error; i++) {
 		section = &image->sections[i];
-		if (!applies_to_text(image, section))
+		if (!applies_to_image(image, memory, section, &base))
 			continue;
-		found = true;
-		rela = (const void *)section->data;
-		for (j = 0; j < section->header.sh_size / sizeof(*rela) &&
-			    !error; j++)
-			error = add_one(image, &rela[j], out);
+		/* Some kernels have them for tables that KASLR leaves alone. */
+		if (section->header.sh_info == image->text_section)
+			found = true;
+		error = add_section(image, memory, section, base, out);
 	}
 	if (!error && !found)
 		error = fail(US_E_ELF_NO_RELOCATIONS,

@@ -126,7 +126,8 @@ static size_t ask_unit(Dwarf_Die *unit, struct type_query *queries,
 enum us_error types_resolve(const struct kernel_image *image,
 			    struct type_query *queries, size_t count)
 {
-	Dwarf *dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	Elf *elf = image->kernel ? image->kernel->elf : image->elf;
+	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die unit;
 	size_t i, left = count;

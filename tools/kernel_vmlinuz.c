@@ -17,6 +17,7 @@ static const enum us_text_reloc_type list_types[] = {
 };
 
 static enum us_error read_table(const struct kernel_image *image,
+				const struct kernel_memory *memory,
 				const char *path, const struct buffer *kernel,
 				struct reloc_list *out)
 {
@@ -33,9 +34,7 @@ static enum us_error read_table(const struct kernel_image *image,
 			address = (u64)(s64)(s32)read_u32(kernel->data + at);
 			if (!address)
 				break;
-			if (!image_in_text(image, address, 1))
-				continue;
-			error = relocs_add(image, out, address,
+			error = relocs_add(image, memory, out, address,
 					   list_types[list]);
 			if (error)
 				return error;
@@ -89,6 +88,7 @@ static enum us_error same_text(const struct kernel_image *image,
 }
 
 enum us_error relocs_from_vmlinuz(const struct kernel_image *image,
+				  const struct kernel_memory *memory,
 				  const char *path, struct reloc_list *out)
 {
 	struct buffer file, kernel;
@@ -104,7 +104,7 @@ enum us_error relocs_from_vmlinuz(const struct kernel_image *image,
 		return error;
 	error = same_text(image, path, &kernel);
 	if (!error)
-		error = read_table(image, path, &kernel, out);
+		error = read_table(image, memory, path, &kernel, out);
 	buffer_free(&kernel);
 	if (error)
 		relocs_free(out);

@@ -4,7 +4,7 @@
 #include "cmd.h"
 
 const struct command commands[] = {
-	{ "baseline", "make the baseline of a kernel build", cmd_baseline },
+	{ "baseline", "make the baseline of a kernel build or its modules", cmd_baseline },
 	{ "bundle", "make a bundle from an object file", cmd_bundle },
 	{ "diff", "compare two builds; make a bundle of what changed",
 	  cmd_diff },
@@ -16,9 +16,12 @@ const struct command commands[] = {
 	{ "inspect", "show a bundle, baseline or revert authorisation",
 	  cmd_inspect },
 	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "seal-module", "verify a loaded module and protect its code",
+	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "list", "list installed patches", cmd_list },
+	{ "modules", "list modules and how they are protected", cmd_modules },
 	{ "status", "show Underseal's state", cmd_status },
 	{ "log", "show Underseal's log", cmd_log },
 	{ "counters", "show exits and memory use", cmd_counters },

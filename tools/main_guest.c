@@ -6,9 +6,12 @@
 
 const struct command commands[] = {
 	{ "seal", "verify the running kernel and protect its code", cmd_seal },
+	{ "seal-module", "verify a loaded module and protect its code",
+	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "list", "list installed patches", cmd_list },
+	{ "modules", "list modules and how they are protected", cmd_modules },
 	{ "status", "show Underseal's state", cmd_status },
 	{ "log", "show Underseal's log", cmd_log },
 	{ "counters", "show exits and memory use", cmd_counters },

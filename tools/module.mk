@@ -3,10 +3,12 @@
 CFLAGS_host += -Itools
 
 TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
-	common/baseline.c
+	common/baseline.c common/module_baseline.c
 # What every program here links.
-TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/report.c
-TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/cmd_inspect.c \
+TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c \
+	tools/report_module.c
+TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
+	tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
 	tools/build_includes.c tools/build_judge.c tools/build_changes.c \
@@ -17,7 +19,13 @@ TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \
 	tools/inspect_bundle.c
 TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
-	tools/kernel_types.c tools/kernel_sites.c tools/kernel_facts.c \
+	tools/kernel_types.c tools/kernel_facts.c tools/kernel_memory.c \
+	tools/kernel_insn.c tools/kernel_tables.c tools/kernel_nops.c \
+	tools/kernel_patch.c tools/kernel_values.c tools/kernel_runtime.c \
+	tools/kernel_entries.c tools/kernel_classes.c \
+	tools/kernel_prototypes.c tools/kernel_gates.c tools/kernel_ranges.c \
+	tools/kernel_probes.c tools/module_file.c tools/module_set.c \
+	tools/module_link.c tools/module_make.c tools/module_command.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
 	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
@@ -44,7 +52,13 @@ $(OUT)/underseal-guest: $(call objects,host,tools/main_guest.c $(TOOLS_BASE))
 ALL += $(OUT)/underseal $(OUT)/underseal-guest
 
 # Compares a dump of a kernel's text with a baseline; see tests/tools/live_text.py.
-$(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c $(TOOLS_LIB))
+$(OUT)/tests/check_text: $(call objects,host,tests/tools/check_text.c \
+		tools/baseline_read.c $(TOOLS_LIB))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
+
+# The same for a module; see tests/tools/live_modules.py.
+$(OUT)/tests/check_module: $(call objects,host,tests/tools/check_module.c $(TOOLS_LIB))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_host) $^ -o $@ -ljansson -lsodium
 

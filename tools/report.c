@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy.h"
 #include "report.h"
 
 static const char *const site_kind_names[US_SITE_KINDS] = {
@@ -15,6 +16,13 @@ static const char *const site_kind_names[US_SITE_KINDS] = {
 	[US_SITE_JUMP_LABEL] = "jump_label",
 	[US_SITE_STATIC_CALL] = "static_call",
 	[US_SITE_OTHER] = "other",
+	[US_SITE_CONSTANT] = "constant",
+	[US_SITE_ENDBR] = "endbr",
+};
+
+static const char *const range_kind_names[] = {
+	[US_RANGE_TEXT] = "text", [US_RANGE_RODATA] = "rodata",
+	[US_RANGE_AFTER_INIT] = "after_init", [US_RANGE_IDT] = "idt",
 };
 
 static const char *const fact_names[US_FACT_COUNT] = {
@@ -41,6 +49,15 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_IRQ_STACK_SIZE] = "irq_stack_size",
 	[US_FACT_RETURN_TO_HANDLER] = "return_to_handler",
 	[US_FACT_RETHOOK_TRAMPOLINE] = "rethook_trampoline",
+	[US_FACT_MODULES] = "modules",
+	[US_FACT_MODULE_LIST] = "module_list",
+	[US_FACT_MODULE_STATE] = "module_state",
+	[US_FACT_MODULE_NAME] = "module_name",
+	[US_FACT_MODULE_PERCPU] = "module_percpu",
+	[US_FACT_MODULE_AREAS] = "module_areas",
+	[US_FACT_MODULE_AREA_SIZE] = "module_area_size",
+	[US_FACT_LEVEL3_KERNEL_PGT] = "level3_kernel_pgt",
+	[US_FACT_IDT_TABLE] = "idt_table",
 };
 
 const char *site_kind_name(unsigned int kind)
@@ -133,9 +150,24 @@ static json_t *facts_json(const u64 *facts)
 	return object;
 }
 
+static json_t *ranges_json(const struct us_baseline_header *header)
+{
+	json_t *array = json_array();
+	u32 i;
+
+	for (i = 0; i < header->range_count; i++)
+		json_array_append_new(array, json_pack(
+			"{s:s, s:I, s:I}",
+			"kind", range_kind_names[header->ranges[i].kind],
+			"image_offset", (json_int_t)header->ranges[i].offset,
+			"bytes", (json_int_t)header->ranges[i].len));
+	return array;
+}
+
 json_t *baseline_json(const struct us_baseline_header *header)
 {
-	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:i, s:o, s:o, "
+			 "s:o, s:o}",
 			 "type", "baseline", "kernel",
 			 json_name(header->kernel, sizeof(header->kernel)),
 			 "build_id",
@@ -144,6 +176,9 @@ json_t *baseline_json(const struct us_baseline_header *header)
 			 "text_bytes", (json_int_t)header->text_len,
 			 "blocks", (int)header->blocks,
 			 "runtime_sites", (int)header->runtime_sites,
+			 "entries", (int)header->entries,
+			 "ranges", ranges_json(header),
+			 "policy", policy_json(header->policy),
 			 "sites", site_counts_json(header->site_counts),
 			 "facts", facts_json(header->facts));
 }
@@ -158,7 +193,15 @@ void baseline_print(const struct us_baseline_header *header)
 	printf("  size           %llu bytes, %llu of text in %u blocks\n",
 	       (unsigned long long)header->total_size,
 	       (unsigned long long)header->text_len, header->blocks);
-	printf("  runtime sites  %u\n", header->runtime_sites);
+	printf("  runtime sites  %u, leading to %u entries\n",
+	       header->runtime_sites, header->entries);
+	for (i = 0; i < header->range_count; i++)
+		printf("  range          %-12s +%#x, %u bytes\n",
+		       range_kind_names[header->ranges[i].kind],
+		       header->ranges[i].offset, header->ranges[i].len);
+	for (i = 0; i < US_POLICY_ROWS; i++)
+		printf("  policy         %-12s %s\n", policy_row_name(i),
+		       policy_value_name(i, header->policy[i]));
 	for (i = 0; i < US_SITE_KINDS; i++)
 		printf("  sites          %-12s %u\n", site_kind_names[i],
 		       header->site_counts[i]);

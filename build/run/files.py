@@ -45,12 +45,15 @@ class Kernel:
             size, = struct.unpack_from("<I", header, 12)
             count, = struct.unpack_from("<I", header, 68)
             file.seek(size)
-            table = file.read(8 * count)
-        return [(offset, length) for offset, length, _, _
-                in struct.iter_unpack("<IBBH", table)]
+            table = file.read(12 * count)
+        return [(offset, kind_len & 15) for offset, _, _, kind_len, _
+                in struct.iter_unpack("<IIHBB", table)]
 
     def vmlinuz(self):
         return os.path.join(self.dir, "vmlinuz")
+
+    def initramfs(self):
+        return os.path.join(self.guest, "initramfs.img")
 
     def data_image(self):
         return os.path.join(self.guest, "data.img")
@@ -90,7 +93,7 @@ def underseal_esp(path, kernel, conf=None, loader="underseal.efi", more=None):
         "EFI/BOOT/underseal.conf": (config() if conf is None else
                                     conf).encode(),
         "vmlinuz": kernel.vmlinuz(),
-        "initrd.img": out("guest/initramfs.img"),
+        "initrd.img": kernel.initramfs(),
     }
     files.update(more or {})
     return write_esp(path, {dest: source for dest, source in files.items()
@@ -102,7 +105,7 @@ def plain_esp(path, kernel):
     return write_esp(path, {
         "EFI/BOOT/BOOTX64.EFI": out("guest/grub.efi"),
         "vmlinuz": kernel.vmlinuz(),
-        "initrd.img": out("guest/initramfs.img"),
+        "initrd.img": kernel.initramfs(),
     })
 
 

@@ -89,41 +89,40 @@ u64 host_time_ns(void)
 	return call(US_HV_TIME, 0, 0, 0);
 }
 
-/* What is judged is written on by HV_WRITE, which takes no bytes from the mailbox. */
+enum us_error host_pin(void)
+{
+	return call(US_HV_PIN, 0, 0, 0);
+}
+
+void host_halt(const char *text)
+{
+	const u64 room = sizeof(((struct us_log_entry *)0)->text) - 1;
+	u64 len = strlen(text);
+
+	call(US_HV_HALT, address(text), len < room ? len : room, 0);
+}
+
+/* The mailbox keeps its contents until the next HV_WAIT, so it need not be copied. */
 static enum us_error judge_write(void)
 {
-	u8 bytes[sizeof(mailbox->write_bytes)];
-	u32 len = mailbox->write_len;
+	const struct text_write write = {
+		.gpa = mailbox->write_gpa,
+		.gva = mailbox->write_gva,
+		.rip = mailbox->write_rip,
+		.vcpu = mailbox->event_vcpu,
+		.len = mailbox->write_len,
+		.bytes = mailbox->write_bytes,
+		.around = mailbox->write_around,
+		.around_before = mailbox->around_before,
+		.around_len = mailbox->around_len,
+	};
 
-	if (len > sizeof(bytes))
-		return US_E_BAD_REQUEST;
-	memcpy(bytes, mailbox->write_bytes, len);
-	return control_text_write(mailbox->write_gpa, bytes, len,
-				  mailbox->write_rip, mailbox->write_gva,
-				  mailbox->event_vcpu);
+	return control_text_write(&write);
 }
 
-void host_backoff(u32 ms)
+static struct control_caller event_caller(void)
 {
-	u64 now = host_time_ns(), end = now + ms * NS_PER_MS;
-	enum us_error result = US_OK;
-
-	while (now < end) {
-		call(US_HV_WAIT, result, (end - now + NS_PER_MS - 1) / NS_PER_MS,
-		     0);
-		if (mailbox->event != US_EV_TEXT_WRITE)
-			return;
-		/* Answered by the next wait, so there is always one more. */
-		result = judge_write();
-		now = host_time_ns();
-		if (now >= end)
-			end = now + NS_PER_MS;
-	}
-}
-
-static enum us_error handle_event(void)
-{
-	const struct control_caller who = {
+	return (struct control_caller) {
 		.vcpu = mailbox->event_vcpu,
 		.cpl = mailbox->cpl,
 		.cr0 = mailbox->cr0,
@@ -132,16 +131,45 @@ static enum us_error handle_event(void)
 		.efer = mailbox->efer,
 		.request_gva = mailbox->request_gva,
 	};
+}
 
+static enum us_error handle_event(void)
+{
+	struct control_caller who;
+
+	/* By far the most frequent one, and the one that somebody waits for. */
+	if (mailbox->event == US_EV_TEXT_WRITE)
+		return judge_write();
+	who = event_caller();
 	switch (mailbox->event) {
 	case US_EV_REQUEST:
 		return control_request(&who);
 	case US_EV_CLAIM:
 		return control_claim(&who);
-	case US_EV_TEXT_WRITE:
-		return judge_write();
+	case US_EV_TICK:
+		control_tick(&who);
+		return US_OK;
 	default:
 		return US_OK;
+	}
+}
+
+/* Only writes and ticks come in a request's backoff: control_abi.h, HV_WAIT. Each is
+ * answered by the next wait, so there is always one more. */
+void host_backoff(u32 ms)
+{
+	u64 now = host_time_ns(), end = now + ms * NS_PER_MS;
+	enum us_error result = US_OK;
+
+	while (now < end) {
+		call(US_HV_WAIT, result, (end - now + NS_PER_MS - 1) / NS_PER_MS,
+		     0);
+		if (mailbox->event == US_EV_NONE)
+			return;
+		result = handle_event();
+		now = host_time_ns();
+		if (now >= end)
+			end = now + NS_PER_MS;
 	}
 }
 

@@ -25,7 +25,7 @@ static u8 guest_msrpm[MSRPM_SIZE] PAGE_ALIGNED;
 static u8 all_msrs[MSRPM_SIZE] PAGE_ALIGNED;
 static u8 guest_iopm[IOPM_SIZE] PAGE_ALIGNED;
 static u8 all_ports[IOPM_SIZE] PAGE_ALIGNED;
-static bool have_nrips;
+static bool have_nrips, have_flush_asid;
 
 static struct vmcb *vmcb_of(const struct vcpu *vcpu)
 {
@@ -114,6 +114,7 @@ static void svm_init(void)
 		if (hv.boot.sleep_port[i])
 			iopm_set(hv.boot.sleep_port[i]);
 	have_nrips = cpuid(0x8000000a, 0).edx & SVM_FEATURE_NRIPS;
+	have_flush_asid = cpuid(0x8000000a, 0).edx & SVM_FEATURE_FLUSH_ASID;
 }
 
 static void svm_cpu_enable(struct cpu *cpu)
@@ -140,6 +141,9 @@ static void set_guest_controls(struct vmcb *vmcb, u64 slat_root)
 	vmcb->intercept2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL |
 		INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
 		INTERCEPT_CLGI | INTERCEPT_SKINIT;
+	/* Their handlers can be made to raise them again while they are delivered, for
+	 * ever and without a look at NMIs (CVE-2015-5307, CVE-2015-8104). */
+	vmcb->exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC;
 	vmcb->iopm = virt_to_phys(guest_iopm);
 	vmcb->msrpm = virt_to_phys(guest_msrpm);
 	vmcb->asid = ASID_GUEST;
@@ -246,6 +250,21 @@ static void set_segment(struct vmcb_segment *seg, u16 selector, u16 attributes,
 	seg->base = base;
 }
 
+/* INIT leaves the MSRs as they are. */
+static void keep_msrs(struct vmcb *vmcb, const struct vmcb *old)
+{
+	vmcb->tsc_offset = old->tsc_offset;
+	vmcb->star = old->star;
+	vmcb->lstar = old->lstar;
+	vmcb->cstar = old->cstar;
+	vmcb->sfmask = old->sfmask;
+	vmcb->kernel_gs_base = old->kernel_gs_base;
+	vmcb->sysenter_cs = old->sysenter_cs;
+	vmcb->sysenter_esp = old->sysenter_esp;
+	vmcb->sysenter_eip = old->sysenter_eip;
+	vmcb->g_pat = old->g_pat;
+}
+
 /* State after INIT and SIPI: APM volume 2, section 14.1.3 and table 14-1. */
 static void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector)
 {
@@ -253,11 +272,11 @@ static void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector)
 	struct vmcb_segment *data[] = {
 		&vmcb->ds, &vmcb->es, &vmcb->ss, &vmcb->fs, &vmcb->gs
 	};
-	u64 slat_root = vmcb->n_cr3, tsc_offset = vmcb->tsc_offset;
+	struct vmcb old = *vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	set_guest_controls(vmcb, slat_root);
-	vmcb->tsc_offset = tsc_offset;
+	set_guest_controls(vmcb, old.n_cr3);
+	keep_msrs(vmcb, &old);
 	set_segment(&vmcb->cs, vector << 8, SEG_CODE16, 0xffff, (u64)vector << 12);
 	for (u32 i = 0; i < ARRAY_SIZE(data); i++)
 		set_segment(data[i], 0, SEG_DATA, 0xffff, 0);
@@ -350,6 +369,9 @@ static void decode_exit(const struct vmcb *vmcb, struct vmexit *exit)
 	case SVM_EXIT_NMI: exit->kind = VMEXIT_NMI; break;
 	case SVM_EXIT_SMI: exit->kind = VMEXIT_SMI; break;
 	case SVM_EXIT_INIT: exit->kind = VMEXIT_INIT; break;
+	case SVM_EXIT_CR0_SELECTIVE: exit->kind = VMEXIT_CR_WRITE; break;
+	case SVM_EXIT_IDTR_WRITE:
+	case SVM_EXIT_GDTR_WRITE: exit->kind = VMEXIT_TABLE_LOAD; break;
 	case SVM_EXIT_CPUID: exit->kind = VMEXIT_CPUID; break;
 	case SVM_EXIT_IRET: exit->kind = VMEXIT_IRET; break;
 	case SVM_EXIT_IOIO: decode_io(vmcb, exit); break;
@@ -363,7 +385,9 @@ static void decode_exit(const struct vmcb *vmcb, struct vmexit *exit)
 	case SVM_EXIT_NPF: decode_slat(vmcb, exit); break;
 	default:
 		exit->kind = VMEXIT_OTHER;
-		if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_INTR) {
+		if (code >= SVM_EXIT_CR_WRITE && code <= SVM_EXIT_CR_WRITE + 15)
+			exit->kind = VMEXIT_CR_WRITE;
+		else if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_INTR) {
 			exit->kind = VMEXIT_EXCEPTION;
 			exit->code = code - SVM_EXIT_EXCEPTION;
 		} else if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_SKINIT) {
@@ -431,6 +455,8 @@ static void svm_get_system(const struct vcpu *vcpu, struct guest_system *system)
 		.kernel_gs_base = vmcb->kernel_gs_base, .lstar = vmcb->lstar,
 		.cs_base = vmcb->cs.base, .ds_base = vmcb->ds.base,
 		.es_base = vmcb->es.base, .ss_base = vmcb->ss.base,
+		.idtr_base = vmcb->idtr.base, .idtr_limit = vmcb->idtr.limit,
+		.gdtr_base = vmcb->gdtr.base,
 		.cpl = vmcb->cpl, .code_bits = code_bits(vmcb),
 	};
 }
@@ -440,16 +466,141 @@ static void svm_set_efer(struct vcpu *vcpu, u64 guest_value)
 	vmcb_of(vcpu)->efer = guest_value | EFER_SVME;
 }
 
+/* The fields that can be read and written as they are. */
+static u64 *guarded_field(struct vmcb *vmcb, enum guarded which)
+{
+	switch (which) {
+	case GUARD_CR0: return &vmcb->cr0;
+	case GUARD_CR4: return &vmcb->cr4;
+	case GUARD_IDTR: return &vmcb->idtr.base;
+	case GUARD_GDTR: return &vmcb->gdtr.base;
+	case GUARD_STAR: return &vmcb->star;
+	case GUARD_LSTAR: return &vmcb->lstar;
+	case GUARD_CSTAR: return &vmcb->cstar;
+	case GUARD_SFMASK: return &vmcb->sfmask;
+	case GUARD_SYSENTER_CS: return &vmcb->sysenter_cs;
+	case GUARD_SYSENTER_ESP: return &vmcb->sysenter_esp;
+	case GUARD_SYSENTER_EIP: return &vmcb->sysenter_eip;
+	case GUARD_EFER:
+	case GUARDED: break;
+	}
+	return NULL;
+}
+
+static u64 svm_read_guarded(const struct vcpu *vcpu, enum guarded which)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	return which == GUARD_EFER ? vmcb->efer & ~(u64)EFER_SVME :
+		*guarded_field(vmcb, which);
+}
+
+static void svm_write_guarded(struct vcpu *vcpu, enum guarded which, u64 value)
+{
+	*guarded_field(vmcb_of(vcpu), which) = value;
+}
+
+static void svm_load_table(struct vcpu *vcpu, enum guarded which, u64 base,
+			   u16 limit)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	struct vmcb_segment *table = which == GUARD_IDTR ? &vmcb->idtr :
+		&vmcb->gdtr;
+
+	table->base = base;
+	table->limit = limit;
+}
+
+#define WATCHED_CR	(1u << 4)
+#define WATCHED_REGISTERS (INTERCEPT_CR0_SELECTIVE | INTERCEPT_IDTR_WRITE | \
+			   INTERCEPT_GDTR_WRITE)
+
+static void svm_watch_registers(struct vcpu *vcpu, bool on)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->cr_write = on ? WATCHED_CR : 0;
+	vmcb->intercept1 &= ~WATCHED_REGISTERS;
+	if (on)
+		vmcb->intercept1 |= WATCHED_REGISTERS;
+}
+
+static void svm_watch_system_msrs(void)
+{
+	static const u32 watched[] = {
+		MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
+		MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(watched); i++)
+		msrpm_set(watched[i], true, true);
+}
+
 static void svm_set_tsc(struct vcpu *vcpu, u64 value)
 {
 	vmcb_of(vcpu)->tsc_offset = value - rdtsc();
+}
+
+enum fault_class { BENIGN, CONTRIBUTORY, PAGE_FAULT };
+
+static enum fault_class fault_class(u8 vector)
+{
+	switch (vector) {
+	case VECTOR_DE: case VECTOR_TS: case VECTOR_NP: case VECTOR_SS:
+	case VECTOR_GP:
+		return CONTRIBUTORY;
+	case VECTOR_PF:
+	case VECTOR_DF:
+		return PAGE_FAULT;
+	}
+	return BENIGN;
+}
+
+/*
+ * What becomes of exception @vector that came while @event was delivered: APM
+ * volume 2, 8.2.9. An interrupt or NMI that cannot be delivered would be lost, which
+ * only a guest brings about that has its stack where it may not write: double
+ * fault. False: the first event is tried again and nothing else happens.
+ */
+static bool combine(u32 event, u8 *vector)
+{
+	enum fault_class second = fault_class(*vector);
+
+	if (!(event & EVENT_VALID))
+		return true;
+	if ((event & EVENT_TYPE_MASK) != EVENT_TYPE_EXC) {
+		if (second == BENIGN)
+			return false;
+		*vector = VECTOR_DF;
+		return true;
+	}
+	switch (fault_class(event & 0xff)) {
+	case BENIGN:
+		break;
+	case CONTRIBUTORY:
+		if (second == CONTRIBUTORY)
+			*vector = VECTOR_DF;
+		break;
+	case PAGE_FAULT:
+		if (second != BENIGN)
+			*vector = VECTOR_DF;
+		break;
+	}
+	return true;
 }
 
 static void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		       u64 cr2)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
+	u8 wanted = vector;
 
+	if (!combine(vmcb->event, &vector))
+		return;
+	if (vector != wanted) {
+		has_error = true;
+		error = 0;
+	}
 	/* In real mode no exception has an error code. */
 	has_error = has_error && (vmcb->cr0 & CR0_PE);
 	vmcb->event = EVENT_VALID | EVENT_TYPE_EXC | vector |
@@ -467,6 +618,20 @@ static void svm_inject_nmi(struct vcpu *vcpu)
 	vmcb->intercept1 |= INTERCEPT_IRET;	/* tells when it is over */
 }
 
+static void svm_watch_interrupts(struct vcpu *vcpu, bool on)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->intercept1 &= ~INTERCEPT_INTR;
+	if (on)
+		vmcb->intercept1 |= INTERCEPT_INTR;
+}
+
+static void svm_watch_iret(struct vcpu *vcpu)
+{
+	vmcb_of(vcpu)->intercept1 |= INTERCEPT_IRET;
+}
+
 static void svm_nmi_done(struct vcpu *vcpu)
 {
 	vmcb_of(vcpu)->intercept1 &= ~INTERCEPT_IRET;
@@ -480,6 +645,15 @@ static bool svm_event_waits(const struct vcpu *vcpu)
 static void svm_flush(struct vcpu *vcpu)
 {
 	vmcb_of(vcpu)->tlb_control = TLB_FLUSH_ALL;
+}
+
+static void svm_flush_guest(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	if (vmcb->tlb_control != TLB_FLUSH_ALL)
+		vmcb->tlb_control = have_flush_asid ? TLB_FLUSH_GUEST :
+			TLB_FLUSH_ALL;
 }
 
 static u64 svm_next_rip(const struct vcpu *vcpu)
@@ -520,11 +694,19 @@ const struct vmm_ops svm_ops = {
 	.set_efer = svm_set_efer,
 	.set_tsc = svm_set_tsc,
 	.msr_is_machine_map = svm_msr_is_machine_map,
+	.watch_interrupts = svm_watch_interrupts,
+	.watch_iret = svm_watch_iret,
 	.inject = svm_inject,
 	.inject_nmi = svm_inject_nmi,
 	.nmi_done = svm_nmi_done,
 	.event_waits = svm_event_waits,
+	.read_guarded = svm_read_guarded,
+	.write_guarded = svm_write_guarded,
+	.load_table = svm_load_table,
+	.watch_registers = svm_watch_registers,
+	.watch_system_msrs = svm_watch_system_msrs,
 	.flush = svm_flush,
+	.flush_guest = svm_flush_guest,
 	.next_rip = svm_next_rip,
 	.trap_x2apic_icr = svm_trap_x2apic_icr,
 	.accept_pending = svm_accept_pending,

@@ -15,12 +15,16 @@
 /* CPUID Fn8000_000A EDX */
 #define SVM_FEATURE_NPT		(1u << 0)
 #define SVM_FEATURE_NRIPS	(1u << 3)
+#define SVM_FEATURE_FLUSH_ASID	(1u << 6)
 
 /* Offset 0x00c */
 #define INTERCEPT_INTR		(1u << 0)
 #define INTERCEPT_NMI		(1u << 1)
 #define INTERCEPT_SMI		(1u << 2)
 #define INTERCEPT_INIT		(1u << 3)
+#define INTERCEPT_CR0_SELECTIVE	(1u << 5)	/* other bits than TS and MP change */
+#define INTERCEPT_IDTR_WRITE	(1u << 10)
+#define INTERCEPT_GDTR_WRITE	(1u << 11)
 #define INTERCEPT_CPUID		(1u << 18)
 #define INTERCEPT_IRET		(1u << 20)
 #define INTERCEPT_INVD		(1u << 22)
@@ -47,6 +51,7 @@
 #define INT_CTL_INTR_MASKING	(1u << 24)
 
 #define TLB_FLUSH_ALL	1u
+#define TLB_FLUSH_GUEST	3u	/* this ASID, global entries too */
 #define EVENT_VALID	(1u << 31)
 #define EVENT_HAS_ERROR	(1u << 11)
 #define EVENT_TYPE_NMI	(2u << 8)
@@ -55,11 +60,15 @@
 #define EVENT_TYPE_MASK	(7u << 8)
 
 /* Exit codes, appendix C. */
+#define SVM_EXIT_CR_WRITE	0x10	/* + register, to 0x1f */
 #define SVM_EXIT_EXCEPTION	0x40	/* + vector, to 0x5f */
 #define SVM_EXIT_INTR		0x60
 #define SVM_EXIT_NMI		0x61
 #define SVM_EXIT_SMI		0x62
 #define SVM_EXIT_INIT		0x63
+#define SVM_EXIT_CR0_SELECTIVE	0x65
+#define SVM_EXIT_IDTR_WRITE	0x6a
+#define SVM_EXIT_GDTR_WRITE	0x6b
 #define SVM_EXIT_CPUID		0x72
 #define SVM_EXIT_IRET		0x74
 #define SVM_EXIT_INVD		0x76
@@ -167,7 +176,9 @@ VMCB_AT(cr4, 0x548);
 VMCB_AT(rip, 0x578);
 VMCB_AT(rsp, 0x5d8);
 VMCB_AT(rax, 0x5f8);
+VMCB_AT(star, 0x600);
 VMCB_AT(kernel_gs_base, 0x620);
+VMCB_AT(sysenter_cs, 0x628);
 VMCB_AT(cr2, 0x640);
 VMCB_AT(g_pat, 0x668);
 static_assert(sizeof(struct vmcb) == 4096, "VMCB is one page");

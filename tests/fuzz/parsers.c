@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	void *copy = copy_of(data, len);
 	struct us_baseline_head head;
-	u64 end = 0, file_len = len;
+	u64 end = 0, file_len = len, offset, piece;
 	u32 i;
 
 	/* The file goes on after the head: believe what the header says. */
@@ -82,10 +82,19 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 		file_len = ((struct us_baseline_header *)copy)->total_size;
 	if (!us_baseline_parse_head(copy, len, file_len, &head)) {
 		for (i = 0; i < head.header->runtime_sites; i++) {
-			REQUIRE(head.sites[i].offset >= end);
-			end = (u64)head.sites[i].offset + head.sites[i].len;
+			REQUIRE(head.runtime[i].offset >= end);
+			end = (u64)head.runtime[i].offset +
+			      us_runtime_len(&head.runtime[i]);
 			REQUIRE(end <= head.header->text_len);
 		}
+		for (i = 1; i < head.header->entries; i++)
+			REQUIRE(head.entries[i - 1].class <=
+				head.entries[i].class);
+		for (i = 0; i < head.header->blocks; i++)
+			REQUIRE(us_baseline_block_range(head.header, i, &offset,
+							&piece) &&
+				piece && piece <= US_BLOCK_BYTES);
+		REQUIRE(!us_baseline_block_range(head.header, i, &offset, &piece));
 		end = us_baseline_head_len(head.header);
 		for (i = 0; i < head.header->blocks; i++) {
 			REQUIRE(head.blocks[i].file_offset == end);
@@ -101,27 +110,33 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 #ifdef FUZZ_baseline_block
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
-	static u8 text[US_BLOCK_TEXT], masked[US_BLOCK_TEXT];
-	struct us_baseline_header header = { .blocks = 2 };
-	struct us_block_ref refs[2] = { { 0, len, 0 }, { 0, len, 0 } };
-	struct us_baseline_head head = { &header, NULL, refs };
+	static u8 bytes[US_BLOCK_BYTES], found[US_SITE_MAX_LEN];
+	struct us_range range = { .len = US_BLOCK_BYTES };
 	struct us_block block;
-	u64 relocs = 0;
+	u64 relocs = 0, offset = 0, piece = US_BLOCK_BYTES;
 	void *copy;
-	u32 index;
+	u32 i;
 
 	if (len < 3)
 		return 0;
-	/* Text of any length that has two blocks, and either of them. */
-	index = data[0] & 1;
-	header.text_len = US_BLOCK_TEXT + 1 + (data[1] | data[2] << 8) % US_BLOCK_TEXT;
+	/* Text or constants of any length that has two blocks, and either. */
+	range.kind = data[0] & 2 ? US_RANGE_RODATA : US_RANGE_TEXT;
+	range.len += 1 + (data[1] | data[2] << 8) % US_BLOCK_BYTES;
+	if (data[0] & 1) {
+		offset = US_BLOCK_BYTES;
+		piece = range.len - US_BLOCK_BYTES;
+	}
 	data += 3;
 	len -= 3;
-	refs[0].len = refs[1].len = len;
 	copy = copy_of(data, len);
-	if (!us_baseline_parse_block(&head, index, copy, len, &block)) {
-		us_baseline_expect(&block, 0x1c000000, text, masked, &relocs);
+	if (!us_baseline_parse_piece(&range, 1, offset, piece, copy, len,
+				     &block)) {
+		us_baseline_expect(&block, 0x1c000000, bytes, &relocs);
 		REQUIRE(relocs == block.header->relocs);
+		for (i = 0; i < block.header->sites; i++)
+			if (block.sites[i].values)
+				us_baseline_site_ok(&block, &block.sites[i],
+						    0x1c000000, found);
 	}
 	free(copy);
 	return 0;

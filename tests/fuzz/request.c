@@ -17,7 +17,7 @@
 #define SIGNATURE	(SIM_USER_GVA + 0x2ffc)
 #define OUT		(SIM_USER_GVA + 0x5010)
 #define INPUT		(SIM_USER_GVA + 0x20123)
-#define MAX_ACTIONS	24u
+#define MAX_ACTIONS	32u
 
 static struct blob baseline, file, installed;
 static struct bundle_spec spec;
@@ -131,19 +131,83 @@ static void ring(void)
 
 static void write_text(void)
 {
-	u8 bytes[64] = { 0xcc };
+	u8 bytes[256] = { 0xcc };
 	u64 gpa = take(3);
 	u32 len = take(1);
-	enum us_error error;
 
 	sim_snapshot();
-	error = control_text_write(gpa, bytes, len, 0, 0, 0);
-	if (error)
-		require(sim_unchanged());
-	else
-		/* No runtime site is longer than 5 bytes. */
-		require(len && !spans_overlap(gpa, len, SIM_ARENA, SIZE_2M) &&
-			(!sim.prot[gpa / PAGE_SIZE] || len <= 5));
+	sim_guest_write(gpa, bytes, len);
+	require(sim_unchanged());
+}
+
+/* What is in the place of the sealed instruction at @offset must be explained: its
+ * own bytes, a value that leads where it may, or an INT3 in front of either. */
+static void check_site(const struct us_runtime_site *site)
+{
+	const u8 *now = sim.memory + sim_image_gpa(site->offset);
+	u32 len = us_runtime_len(site);
+	u64 target;
+	s32 distance;
+
+	/* Some lie on two pages, or where the boot has patched. */
+	if (len < 5 || site->offset % PAGE_SIZE > PAGE_SIZE - len ||
+	    (now[0] != 0xe8 && now[0] != 0xe9))
+		return;
+	memcpy(&distance, now + len - 4, 4);
+	target = sim_image_gva(site->offset + len) + (u64)distance;
+	require(target >= 0xffffffffc0000000 ||
+		target == sim_image_gva(site->target) ||
+		target - sim_image_gva(0) < SIM_TEXT_LEN);
+	require(target < sim_image_gva(SIM_TEXT_LEN) || target >=
+		0xffffffffc0000000);
+}
+
+static void check_text(void)
+{
+	u32 i;
+
+	for (i = 0; i < sim_runtime_count; i++)
+		check_site(&sim_runtime[i]);
+}
+
+/* Self-patching: values that are right more often than not. */
+static void patch_text(void)
+{
+	const struct us_runtime_site *site =
+		&sim_runtime[take(1) % sim_runtime_count];
+	const struct us_entry *entry = &sim_entries[take(1) % sim_entry_count];
+	u32 len = us_runtime_len(site), at = take(1) % 6, how = take(1);
+	u64 offset = site->offset;
+	u8 bytes[8] = { 0x0f, 0x1f, 0x44 };
+
+	if (how & 1)	/* a kprobe instead */
+		offset = SIM_FUNCTION + take(1) % 0x40, len = 5;
+	if (how & 2)
+		sim_branch(bytes, len < 2 ? 2 : len, how & 4 ? 0xe8 : 0xe9,
+			   offset, how & 8 ? entry->offset :
+			   0xffffffffc0000000 - sim_image_gva(0) + take(2));
+	if (how & 16)
+		memcpy(bytes, sim_linked + offset, len);
+	if (how & 32)
+		bytes[0] = 0xcc;
+	if (how & 64)
+		mutate(bytes, sizeof(bytes));
+	if (how & 128)
+		len = 1 + take(1) % 6;
+	if (at >= len)
+		at = 0;
+	sim_snapshot();
+	sim_guest_write(sim_image_gpa(offset) + at, bytes + at, len - at);
+	require(sim_unchanged());
+	if (sim.prot[sim_image_gpa(0) / PAGE_SIZE])
+		check_text();
+}
+
+static void tick(void)
+{
+	struct control_caller who = sim_caller(0);
+
+	control_tick(&who);
 }
 
 /* Guest memory outside the sealed frames, of tasks, stacks and page tables. */
@@ -176,7 +240,8 @@ static void break_host(void)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	static void (*const actions[])(void) = {
-		ring, ring, ring, ring, write_text, poke, move_vcpu, break_host,
+		ring, ring, ring, ring, write_text, patch_text, patch_text,
+		patch_text, poke, move_vcpu, break_host, tick,
 	};
 	u32 i;
 

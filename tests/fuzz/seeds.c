@@ -35,8 +35,8 @@ static void save_baseline(struct blob *blob)
 	/* The fuzz target's own three bytes come first: block 1 of two whole. */
 	block = malloc(ref->len + 3);
 	block[0] = 1;
-	block[1] = (US_BLOCK_TEXT - 1) & 0xff;
-	block[2] = (US_BLOCK_TEXT - 1) >> 8;
+	block[1] = (US_BLOCK_BYTES - 1) & 0xff;
+	block[2] = (US_BLOCK_BYTES - 1) >> 8;
 	memcpy(block + 3, blob->data + ref->file_offset, ref->len);
 	save("baseline_block", block, ref->len + 3);
 	free(block);
@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 	/* Seal, apply, patch itself, revert, list. */
 	static const u8 actions[] = {
 		0, 0, US_OP_SEAL, 0, 1, 1, 0, US_OP_APPLY, 1, 1, 0, 0, 0, 0, 1,
-		1, 4, 0x20, 0x20, 0x00, 5, 0, US_OP_REVERT, 0, 1, 1,
+		1, 4, 0x20, 0x20, 0x00, 5, 5, 0, 0, 0, 0xa0, 0,
+		0, US_OP_REVERT, 0, 1, 1,
 		0, US_OP_LIST, 1,
 	};
 	static struct blob blob, second;

@@ -10,6 +10,8 @@
  *	us-probe ppid			getppid(2), by the raw call
  *	us-probe out SIZE PORT VALUE	OUT of 1 or 2 bytes, after iopl(2)
  *	us-probe pause			sleeps in pause(2); "1" on each SIGUSR1
+ *	us-probe steps COUNT		single-steps a child: steps, and traps whose
+ *					DR6 does not say so
  */
 #include <cpuid.h>
 #include <setjmp.h>
@@ -18,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -101,6 +105,41 @@ static _Noreturn void sleep_in_pause(void)
 	}
 }
 
+static int single_steps(long count)
+{
+	long steps = 0, wrong = 0;
+	pid_t child = fork();
+	siginfo_t info;
+	int status = 0;
+
+	if (!child) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		/* No calls: what their steps report is another thing. */
+		for (;;)
+			asm volatile("" ::: "memory");
+	}
+	waitpid(child, &status, 0);
+	/* Out of the call that stopped it. */
+	for (int i = 0; i < 100; i++) {
+		ptrace(PTRACE_SINGLESTEP, child, NULL, NULL);
+		waitpid(child, &status, 0);
+	}
+	for (; steps < count; steps++) {
+		ptrace(PTRACE_SINGLESTEP, child, NULL, NULL);
+		if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status) ||
+		    WSTOPSIG(status) != SIGTRAP)
+			break;
+		/* The kernel judges by DR6. */
+		if (ptrace(PTRACE_GETSIGINFO, child, NULL, &info) ||
+		    info.si_code != TRAP_TRACE)
+			wrong++;
+	}
+	kill(child, SIGKILL);
+	printf("steps=%ld wrong=%ld\n", steps, wrong);
+	return 0;
+}
+
 static int print_cpuid(u32 leaf, u32 subleaf)
 {
 	u32 a, b, c, d;
@@ -129,7 +168,9 @@ int main(int argc, char **argv)
 		return printf("%ld\n", syscall(SYS_getppid)) < 0;
 	if (!strcmp(what, "pause"))
 		sleep_in_pause();
+	if (!strcmp(what, "steps") && argc > 2)
+		return single_steps(strtol(argv[2], NULL, 0));
 	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|ppid|pause|"
-	      "out SIZE PORT VALUE\n", stderr);
+	      "out SIZE PORT VALUE|steps COUNT\n", stderr);
 	return 2;
 }

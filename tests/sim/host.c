@@ -82,6 +82,36 @@ void sim_poke64(u64 gpa, u64 value)
 	sim_poke(gpa, &value, sizeof(value));
 }
 
+/* Bytes on either side of a write that the core is shown. */
+#define AROUND		16u
+
+enum us_error sim_guest_write(u64 gpa, const void *bytes, u32 len)
+{
+	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE), inside = gpa - page;
+	u64 before = inside < AROUND ? inside : AROUND;
+	u64 end = inside + len + AROUND;
+	struct text_write write = {
+		.gpa = gpa, .gva = 0x1234, .rip = 0xffffffff9d001234, .vcpu = 1,
+		.len = len, .bytes = bytes,
+		.around_before = (u32)before,
+	};
+	enum us_error error;
+	u8 around[PAGE_SIZE];
+
+	if (!span_inside(gpa, len, SIM_END))
+		return US_E_GUEST_ADDRESS;
+	write.around_len = (u32)((end < PAGE_SIZE ? end : PAGE_SIZE) -
+				 (inside - before));
+	memcpy(around, sim.memory + gpa - before, write.around_len);
+	write.around = around;
+	error = control_text_write(&write);
+	if (!error && gpa + len > SIM_HIDDEN)
+		return US_E_GUEST_ADDRESS;
+	if (!error)
+		sim_poke(gpa, bytes, len);
+	return error;
+}
+
 /* True at the n-th call. */
 static bool breaks(u32 *countdown)
 {
@@ -102,6 +132,7 @@ const struct host_info *host_info(void)
 
 enum us_error host_read(u64 gpa, void *dst, u64 len)
 {
+	sim.reads++;
 	if (sim.on_read)
 		sim.on_read(gpa, len);
 	if (!ordinary(gpa, len))
@@ -162,6 +193,26 @@ enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
 		return US_E_BAD_REQUEST;
 	*state = sim.vcpus[index];
 	return US_OK;
+}
+
+enum us_error host_pin(void)
+{
+	u32 i;
+
+	if (!sim.stopped)
+		return US_E_STOP_FAILED;
+	if (sim.pin_error)
+		return sim.pin_error;
+	sim.pinned = true;
+	for (i = 0; i < sim.info.vcpus; i++)
+		sim.vcpus[i].pinned = sim.vcpus[i].started;
+	return US_OK;
+}
+
+void host_halt(const char *text)
+{
+	host_log(US_LOG_ERROR, text);
+	sim.halted = true;
 }
 
 void host_log(enum us_log_level level, const char *text)

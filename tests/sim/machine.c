@@ -8,6 +8,7 @@
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define KERNEL_CODE	PTE_PRESENT
 #define KERNEL_DATA	(PTE_PRESENT | PTE_WRITE | PTE_NX)
+#define KERNEL_CONST	(PTE_PRESENT | PTE_NX)
 #define USER_DATA	(PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NX)
 
 /* In SIM_LOW. */
@@ -146,6 +147,26 @@ static void map_text(void)
 			sim_image_gpa(offset), KERNEL_CODE, PAGE_SIZE);
 }
 
+static bool is_constant(u64 offset)
+{
+	return (offset >= SIM_RODATA &&
+		offset < SIM_AFTER_INIT + SIM_AFTER_INIT_LEN) ||
+	       offset == SIM_IDT;
+}
+
+static void map_data(void)
+{
+	u64 offset;
+
+	for (offset = 0x200000; offset < 0x400000; offset += PAGE_SIZE)
+		sim_map(sim.top_pgt, sim_image_gva(offset),
+			sim_image_gpa(offset),
+			is_constant(offset) ? KERNEL_CONST : KERNEL_DATA,
+			PAGE_SIZE);
+	sim_map(sim.top_pgt, SIM_IDT_ALIAS, sim_image_gpa(SIM_IDT), KERNEL_CONST,
+		PAGE_SIZE);
+}
+
 static void map_kernel(void)
 {
 	u64 level3 = sim_image_gpa(SIM_LEVEL3_PGT);
@@ -156,8 +177,7 @@ static void map_kernel(void)
 	put64(sim.top_pgt + 8 * 511, level3 | TABLE_FLAGS);
 	put64(level3 + 8 * 510, sim_image_gpa(SIM_LEVEL2_PGT) | TABLE_FLAGS);
 	map_text();
-	sim_map(sim.top_pgt, sim_image_gva(0x200000), SIM_DATA, KERNEL_DATA,
-		SIZE_2M);
+	map_data();
 	for (at = 0; at < SIM_END; at += SIZE_2M)
 		sim_map(sim.top_pgt, SIM_DIRECT + at, at, KERNEL_DATA, SIZE_2M);
 	for (i = 0; i < SIM_TASKS; i++)
@@ -168,7 +188,7 @@ static void map_kernel(void)
 }
 
 /* The caller's tables: an 8 KiB pair under PTI, whose second half lacks all of the
- * kernel but its entry. */
+ * kernel but the page of the IDT. */
 static void map_caller(void)
 {
 	u64 pair = ALIGN_UP(sim.next_table, 2 * PAGE_SIZE), at;
@@ -181,6 +201,8 @@ static void map_caller(void)
 			USER_DATA, PAGE_SIZE);
 	if (build_options & SIM_PTI) {
 		memcpy(sim.memory + pair + PAGE_SIZE, sim.memory + pair, 2048);
+		sim_map(pair + PAGE_SIZE, SIM_IDT_ALIAS, sim_image_gpa(SIM_IDT),
+			KERNEL_CONST, PAGE_SIZE);
 		sim.caller_pgt = pair + PAGE_SIZE;
 	}
 }
@@ -200,12 +222,49 @@ static void load_text(void)
 		memcpy(text + reloc->offset, &value,
 		       reloc->type == US_TEXT_ADD64 ? 8 : 4);
 	}
-	for (i = 0; i < sim_site_count; i += 2)
-		memset(text + sim_sites[i].offset, 0x90, sim_sites[i].len);
+	for (i = 0; i < sim_site_count; i++)
+		if (i % 2 && sim_sites[i].values)
+			sim_value_bytes(&sim_sites[i], 1, sim.slide,
+					text + sim_sites[i].offset);
+		else if (!sim_sites[i].values)
+			memset(text + sim_sites[i].offset, 0xa5,
+			       sim_sites[i].len);
+	for (i = 0; i < sim_runtime_count; i++)
+		if (us_runtime_kind(&sim_runtime[i]) == US_RUN_FTRACE)
+			memcpy(text + sim_runtime[i].offset,
+			       "\x0f\x1f\x44\x00\x00", 5);
 	for (i = 0; i < SIM_TEXT_LEN; i++)
 		sim.memory[sim_image_gpa(i)] = text[i];
 	memcpy(sim.memory + sim_image_gpa(SIM_NOTE), sim_build_id,
 	       SIM_BUILD_ID_LEN);
+}
+
+void sim_set_gate(u32 vector, u64 handler, u8 type, u8 ist)
+{
+	u64 at = sim_image_gpa(SIM_IDT) + 16 * vector;
+	u64 gva = sim_image_gva(handler);
+
+	put64(at, (gva & 0xffff) | 0x10 << 16 | (u64)ist << 32 |
+		  (u64)type << 40 | (gva >> 16 & 0xffff) << 48);
+	put64(at + 8, gva >> 32);
+}
+
+/* As Linux has it: int3, overflow and the 32-bit system call for programs, stacks
+ * of their own for five, and some vectors that nobody uses. */
+static void load_constants(void)
+{
+	static const u8 stacks[32] = { [1] = 3, [2] = 2, [8] = 1, [18] = 4 };
+	u32 i;
+	u8 type;
+
+	memcpy(sim.memory + sim_image_gpa(SIM_RODATA), sim_constants,
+	       SIM_RODATA_LEN);
+	for (i = 0; i < 256; i++) {
+		type = i == 3 || i == 4 || i == 0x80 ? 0xee : 0x8e;
+		if (i < 22 || i > 31)
+			sim_set_gate(i, SIM_GATES + 8 * i, type,
+				     i < 32 ? stacks[i] : 0);
+	}
 }
 
 static void link_list(u64 node_gpa, u64 next_gva)
@@ -267,7 +326,12 @@ static void make_cpus(void)
 		put64(percpu + PERCPU_IRQ, i ? sim_irq_stack_end() - 8 : 0);
 		vcpu->started = 1;
 		vcpu->lstar = sim_image_gva(SIM_ENTRY_SYSCALL);
-		vcpu->cr3 = sim.top_pgt;
+		vcpu->cr0 = 1ull << 31 | 1ull << 16 | 1;
+		vcpu->cr4 = 1ull << 21 | 1ull << 20 | 1ull << 11 | 1ull << 5;
+		vcpu->efer = 1ull << 11 | 1ull << 10 | 1ull << 8 | 1;
+		vcpu->cr3 = i ? sim.top_pgt : sim.caller_pgt;
+		vcpu->idtr_base = SIM_IDT_ALIAS;
+		vcpu->idtr_limit = 0xfff;
 	}
 	sim.vcpus[0].cpl = 3;
 	sim.vcpus[0].rip = SIM_USER_GVA;
@@ -313,6 +377,7 @@ void sim_build(u32 options, const void *keys, u64 keys_len)
 	map_kernel();
 	map_caller();
 	load_text();
+	load_constants();
 	make_tasks();
 	make_cpus();
 	if (control_init())
@@ -345,10 +410,10 @@ struct control_caller sim_caller(u64 request_gva)
 	return (struct control_caller) {
 		.vcpu = 0,
 		.cpl = 3,
-		.cr0 = 1ull << 31 | 1,
+		.cr0 = sim.vcpus[0].cr0,
 		.cr3 = sim.caller_pgt | 7,	/* with a PCID */
-		.cr4 = 1ull << 5,
-		.efer = 1ull << 10 | 1ull << 11,
+		.cr4 = sim.vcpus[0].cr4,
+		.efer = sim.vcpus[0].efer,
 		.request_gva = request_gva,
 	};
 }

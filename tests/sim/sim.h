@@ -29,6 +29,7 @@
 /* Linear layout. */
 #define SIM_LINK_BASE	0xffffffff81000000ull
 #define SIM_DIRECT	0xffff888000000000ull	/* all of memory */
+#define SIM_IDT_ALIAS	0xfffffe0000000000ull	/* where the IDTR points */
 #define SIM_STACKS	0xffffc90000000000ull
 #define SIM_USER_GVA	0x10000000ull		/* 2 MiB in scattered 4 KiB pages */
 #define SIM_SLIDE	0x1c000000ull
@@ -42,9 +43,18 @@
 #define SIM_INIT_TASK		0x204000ull
 #define SIM_PER_CPU_OFFSET	0x208000ull
 #define SIM_NR_CPU_IDS		0x208800ull
+#define SIM_RODATA		0x210000ull	/* constants */
+#define SIM_RODATA_LEN		0x4000ull
+#define SIM_AFTER_INIT		0x214000ull
+#define SIM_AFTER_INIT_LEN	0x2000ull
+#define SIM_IDT			0x218000ull	/* one page; not next to the others */
+#define SIM_GATES		0x200ull	/* vector's handler: + 8 * vector */
 #define SIM_IMAGE_END		0x3ff000ull
 #define SIM_ENTRY_SYSCALL	0x80ull
 #define SIM_RETURN_TO_HANDLER	0xc0ull
+#define SIM_FENTRY		0xb00u	/* what ftrace calls, and one 0x20 above */
+#define SIM_THUNK		0xb80u	/* return thunk, and one 0x20 above */
+#define SIM_CALLEE		0x4000u	/* of static calls; others are a class */
 
 /* Functions start every 4 KiB from 0x1000 on, with a 5-byte ftrace site first. */
 #define SIM_FUNCTION		0x1000ull
@@ -74,6 +84,9 @@ struct sim {
 	struct us_vcpu_state vcpus[US_MAX_VCPUS];
 	u64 now;		/* nanoseconds */
 	bool stopped;
+	bool pinned;		/* host_pin() was called */
+	bool halted;		/* host_halt() was called */
+	u32 reads;		/* calls of host_read() */
 	u32 stops, backoffs, logs, violations;
 	char last_log[104];
 	char all_logs[16384];	/* one a line, cut at the end */
@@ -83,6 +96,7 @@ struct sim {
 	u32 fail_write;		/* the n-th write fails */
 	u32 fail_protect;	/* the n-th change of permissions fails */
 	enum us_error protect_error;	/* with this */
+	enum us_error pin_error;	/* host_pin() fails with this, unless OK */
 	/* Guest activity, called before the operation is carried out. */
 	void (*on_read)(u64 gpa, u64 len);
 	void (*on_stop)(void);
@@ -133,14 +147,47 @@ struct control_caller sim_caller(u64 request_gva);
 /* The kernel's text as linked, and its description. */
 extern u8 sim_linked[SIM_TEXT_LEN];
 extern const u8 sim_build_id[SIM_BUILD_ID_LEN];
-/* Sites of the whole text, sorted; the runtime ones are those of kinds ftrace and
- * jump label. Relocations, sorted. */
-extern struct us_site sim_sites[512];
+/* Boot-time sites, sorted, with what may stand there; none: masked. */
+struct sim_value {
+	u8 bytes[16];		/* as linked */
+	u8 field, type;		/* a field at @field, unless that is 0 */
+};
+struct sim_site {
+	u32 offset;
+	u16 len;
+	u8 kind;		/* enum us_site_kind */
+	u8 values;
+	struct sim_value value[2];
+};
+extern struct sim_site sim_sites[256];
 extern u32 sim_site_count;
+/* The bytes of value @index as they are when the kernel runs @slide higher. */
+void sim_value_bytes(const struct sim_site *site, u32 index, u64 slide, u8 *bytes);
+
+/* As in a baseline. */
+extern struct us_runtime_site sim_runtime[512];
+extern u32 sim_runtime_count;
+extern struct us_entry sim_entries[512];
+extern u32 sim_entry_count;
 extern struct us_text_reloc sim_relocs[512];
 extern u32 sim_reloc_count;
+extern u8 sim_probes[(SIM_TEXT_LEN + 7) / 8];
+
+/* What the image's constants hold, as linked and as loaded: no field of theirs
+ * moves. */
+extern u8 sim_constants[SIM_RODATA_LEN];
+
+/* Put a gate for image offset @handler into the IDT: @type as in byte 5. */
+void sim_set_gate(u32 vector, u64 handler, u8 type, u8 ist);
 
 /* Make text, sites and relocations; once is enough. */
 void sim_make_text(void);
+
+/* A branch of @len bytes at image offset @offset to @target, an image offset too. */
+void sim_branch(u8 *bytes, u32 len, u8 opcode, u32 offset, u64 target);
+
+/* A store of the guest's to a frame that is not open, as a host hands it over: judged,
+ * and carried out when it is allowed. It does not count as the core's change. */
+enum us_error sim_guest_write(u64 gpa, const void *bytes, u32 len);
 
 #endif

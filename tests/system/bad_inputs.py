@@ -15,9 +15,13 @@ import sys
 
 from bundle_edit import Bundle
 
-BASELINE_HEADER = struct.Struct("<QIIQQ32sIIII")
-BASELINE_FACTS = 208    # offset of facts[] in struct us_baseline_header
-FACT_ENTRY_SYSCALL = 1
+# struct us_baseline_header up to its ranges, and what follows it.
+BASELINE_HEADER = struct.Struct("<QIIQQ32sIIIIII")
+BASELINE_FIELDS = ("magic version header_size total_size text_len build_id "
+                   "build_id_len runtime_sites entries blocks fact_count "
+                   "range_count").split()
+BUILD_ID, POLICY = 32, 280              # offsets in the header
+RUNTIME_SITE, ENTRY, BLOCK_REF, BLOCK_HEADER = 12, 8, 16, 24
 
 
 class Writer:
@@ -131,37 +135,83 @@ def revert_faults(writer, good):
     writer.write("SIG_MISSING-empty.revert", good, b"")
 
 
+def pad8(length):
+    return length + -length % 8
+
+
+class Baseline:
+    """Where the parts of a baseline are, from common/baseline.h."""
+
+    def __init__(self, data):
+        values = BASELINE_HEADER.unpack_from(data)
+        head = dict(zip(BASELINE_FIELDS, values))
+        self.data = data
+        self.sites = head["header_size"]
+        self.site_count = head["runtime_sites"]
+        entries = pad8(self.sites + RUNTIME_SITE * self.site_count)
+        self.refs = pad8(entries + ENTRY * head["entries"])
+        self.blocks = head["blocks"]
+
+    def site(self, index):
+        start = self.sites + RUNTIME_SITE * index
+        return self.data[start:start + RUNTIME_SITE]
+
+    def with_bytes(self, offset, data):
+        return self.data[:offset] + data + self.data[offset + len(data):]
+
+    def block(self, index):
+        """(offset in the file, offset in the image, length)"""
+        at, = struct.unpack_from("<Q", self.data,
+                                 self.refs + BLOCK_REF * index)
+        return at, *struct.unpack_from("<II", self.data, at)
+
+
 def baseline_faults(writer, good, signature):
-    fields = BASELINE_HEADER.unpack_from(good)
-    build_id_at, head_size = 32, fields[2]
-    sites_at = head_size
+    baseline = Baseline(good)
+    head = baseline.sites
     writer.write("BASELINE_TRUNCATED-header.ubase", good[:100])
-    writer.write("BASELINE_TRUNCATED-sites.ubase", good[:head_size + 24])
-    writer.write("BASELINE_MAGIC-other.ubase",
-                 b"\0" + good[1:head_size + 8])
-    writer.write("BASELINE_VERSION-2.ubase",
-                 good[:8] + struct.pack("<I", 2) + good[12:head_size + 8])
+    writer.write("BASELINE_TRUNCATED-sites.ubase", good[:head + 24])
+    writer.write("BASELINE_MAGIC-other.ubase", b"\0" + good[1:head + 8])
+    for version in (1, 3):
+        writer.write(f"BASELINE_VERSION-{version}.ubase", good[:8] +
+                     struct.pack("<I", version) + good[12:head + 8])
     writer.write("SIG_INVALID-bit-in-text.ubase",
                  flip_bit(good, len(good) - 4096), signature)
-    writer.write("SIG_KEY_UNKNOWN-stranger.ubase", good, key=writer.stranger)
+    writer.write("SIG_MISSING-unsigned.ubase", good[:head + 24], b"")
+    writer.write("SIG_KEY_UNKNOWN-stranger.ubase", good[:head + 24],
+                 key=writer.stranger)
     writer.write("BASELINE_TRAILING-8-bytes.ubase", good + bytes(8))
-    swapped = (good[sites_at + 8:sites_at + 16] + good[sites_at:sites_at + 8])
+    writer.write("BASELINE_POLICY-unknown.ubase",
+                 baseline.with_bytes(POLICY, b"\x07"))
+    writer.write("KERNEL_BUILD_ID-other.ubase", flip_bit(good, BUILD_ID))
+
+
+def baseline_site_faults(writer, good):
+    baseline = Baseline(good)
+    first, second = baseline.site(0), baseline.site(1)
     writer.write("BASELINE_SITES-not-sorted.ubase",
-                 good[:sites_at] + swapped + good[sites_at + 16:])
-    writer.write("KERNEL_BUILD_ID-other.ubase", flip_bit(good, build_id_at))
+                 baseline.with_bytes(baseline.sites, second + first))
+    overlap = struct.pack("<I", struct.unpack_from("<I", first)[0] + 1)
+    writer.write("BASELINE_SITES-overlap.ubase",
+                 baseline.with_bytes(baseline.sites + RUNTIME_SITE, overlap))
+    last = baseline.sites + RUNTIME_SITE * (baseline.site_count - 1)
+    text_len, = struct.unpack_from("<Q", good, 24)
+    writer.write("BASELINE_SITES-past-the-text.ubase",
+                 baseline.with_bytes(last, struct.pack("<I", text_len - 1)))
 
 
-def other_text_baseline(writer, good):
-    """One byte of text that no site covers differs: the first of the last
-    block that follows 64 bytes without relocation or site would do, but the
-    very first bytes of startup code are as good and always exact."""
-    fields = BASELINE_HEADER.unpack_from(good)
-    head_size, sites, blocks = fields[2], fields[7], fields[8]
-    table = head_size + sites * 8
-    offset, _len, _ = struct.unpack_from("<QII", good, table)
-    expected = offset + 16 + 4
-    assert blocks > 0 and expected < len(good)
-    writer.write("KERNEL_TEXT-byte-differs.ubase", flip_bit(good, expected))
+def other_kernel_baselines(writer, good):
+    """One byte differs, of the text and of the constants. The very first bytes
+    of startup code are always exact; of the constants it is a system call's
+    name or such: any byte that no relocation covers will do, and the last of
+    all blocks ends in strings."""
+    baseline = Baseline(good)
+    at, _, _ = baseline.block(0)
+    writer.write("KERNEL_TEXT-byte-differs.ubase",
+                 flip_bit(good, at + BLOCK_HEADER + 4))
+    at, _, length = baseline.block(baseline.blocks - 1)
+    writer.write("KERNEL_RODATA-byte-differs.ubase",
+                 flip_bit(good, at + BLOCK_HEADER + length - 1))
 
 
 def main():
@@ -180,7 +230,8 @@ def main():
     bundle_target_faults(writer, bundle, text_len)
     revert_faults(writer, read("version.revert"))
     baseline_faults(writer, baseline, read("baseline.ubase.minisig"))
-    other_text_baseline(writer, baseline)
+    baseline_site_faults(writer, baseline)
+    other_kernel_baselines(writer, baseline)
 
 
 if __name__ == "__main__":

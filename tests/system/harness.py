@@ -95,10 +95,15 @@ class Server(machine.Machine):
 
     def text_bytes(self):
         """All kernel text as it lies in memory, seen from outside."""
-        start, end = self.symbol("_text"), self.symbol("_etext")
+        start = self.text_start()
+        return self.physical(self.text_physical, self.symbol("_etext") - start)
+
+    def text_start(self):
+        """Linear address of _text; its physical one is known from then on."""
+        start = self.symbol("_text")
         if self.text_physical is None:
             self.text_physical = int(self.attack("physical", start), 16)
-        return self.physical(self.text_physical, end - start)
+        return start
 
     def forget_boot(self):
         """The machine starts again: nothing of the last boot holds."""

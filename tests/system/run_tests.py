@@ -19,23 +19,32 @@ import time
 
 from harness import Report, Server, run_check, run_suite, title
 import agent_checks
+import audit_checks
 import control_checks
 import files
 import loader_checks
 import machine
+import pin_checks
+import seal_checks
 import server_checks
 
 LOGS = files.out("logs")
 
 
+TOOLS = ["-drive", "if=none,id=tools,format=raw,snapshot=on,file=" +
+         files.out("guest/tools.img"),
+         "-device", "nvme,drive=tools,serial=tools"]
+
+
 def start_server(kernel, scratch, name, smp, loader="underseal.efi",
-                 accel=None):
+                 accel=None, mem=None, extra=()):
     def start():
         esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
                                   kernel, loader=loader)
         server = Server(esp, kernel,
                         log=os.path.join(LOGS, f"{name}.log"),
-                        settings=machine.Settings(smp=smp, accel=accel))
+                        settings=machine.Settings(smp=smp, accel=accel,
+                                                  mem=mem), extra=extra)
         try:
             server.wait_ready()
         except machine.MachineError as error:
@@ -77,9 +86,14 @@ def jobs(report, kernel, scratch, only):
             report, name, checks,
             start_server(kernel, scratch, name, smp, **start), only))
 
+    suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
     for smp in (4, 2, 1):
         suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
                             or not getattr(check, "several_cpus", False)],
+              smp)
+    for smp in (2, 1):
+        suite(f"pins{smp}", [check for check in pin_checks.CHECKS if smp > 1
+                             or not getattr(check, "several_cpus", False)],
               smp)
     suite("guest-agent", agent_checks.CHECKS, 2)
     suite("threads", server_checks.THREADED_CHECKS, 4,
@@ -87,6 +101,8 @@ def jobs(report, kernel, scratch, only):
     for number, how in enumerate(control_checks.FAULT):
         suite(f"control-{number + 1}", control_checks.checks(how), 2,
               loader="underseal-test.efi")
+    for policy in audit_checks.CHECKS:
+        suite(f"audit-{policy}", audit_checks.checks(policy), 2)
     if only in (None, "demo"):
         work.append(lambda: demo_check(report, kernel))
     for check in loader_checks.CHECKS:

@@ -264,7 +264,8 @@ def text_attacks(server, cpus=None):
         fields = server.attack_fields(way, address)
         expect_equal(fields["changed"], 0, f"{way}: changed")
     counted = server.tool_ok("status")["writes_refused"] - refused
-    expect(counted >= len(ways), f"{counted} refusals counted")
+    # Clearing CR0.WP is refused itself, and the write finds a read-only page.
+    expect(counted >= len(ways) - 1, f"{counted} refusals counted")
     expect_text(server, server.sealed_text, "after attacks")
     log = server.run("underseal-guest log")
     expect(f"{address:x}" in log, f"no log entry names {address:x}:\n{log}")

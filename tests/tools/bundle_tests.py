@@ -123,7 +123,7 @@ def test_bundle():
                          in parts["functions"]},
           {old["victim"]: new["victim"], old["victim.cold"]: new["victim"],
            old["guarded"]: new["guarded"]})
-    text = read_baseline("k.ubase")["text"]
+    text = read_baseline("k.ubase")["bytes"][0]
     places = [old["victim"] + 5, old["guarded"] + 4 + 5]
     equal("jumps lie behind landing pad and ftrace site",
           [hunk[0] for hunk in parts["hunks"]], places)

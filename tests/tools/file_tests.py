@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Damaged files, and signatures: ours and minisign's."""
 import hashlib
+import struct
 import subprocess
 
 from tool_test import HERE, check, equal, made, read, refused, write
@@ -21,11 +22,15 @@ def test_inspect():
     refused("BASELINE_TRUNCATED inspect", "inspect", write("d", base[:-8]))
     refused("BASELINE_TRAILING inspect", "inspect", write("d", base + bytes(8)))
     refused("BASELINE_VERSION inspect", "inspect",
-            write("d", base[:8] + b"\2" + base[9:]))
+            write("d", base[:8] + b"\1" + base[9:]))
     refused("BASELINE_FIELD inspect", "inspect",
             write("d", base[:12] + b"\1" + base[13:]))
-    swapped = base[:464] + base[472:480] + base[464:472] + base[480:]
+    swapped = base[:872] + base[884:896] + base[872:884] + base[896:]
     refused("BASELINE_SITES inspect", "inspect", write("d", swapped))
+    refused("BASELINE_POLICY inspect", "inspect",
+            write("d", base[:280] + b"\x09" + base[281:]))
+    refused("BASELINE_VALUES inspect", "inspect",
+            write("d", with_values(base, 4097)))
     revert = made("authorize-revert", "authorize-revert", "b.upatch", "-o",
                   "b.revert")
     equal("revert authorisation", (len(read("b.revert")),
@@ -40,6 +45,16 @@ def test_inspect():
             write("d", read("b.revert") + b"\0"))
     refused("BUNDLE_MAGIC authorize-revert of no bundle", "authorize-revert",
             "k.ubase", "-o", "x")
+
+
+def with_values(base, count):
+    """The first site of the first block says that it has @count values."""
+    runtime, entries = struct.unpack_from("<II", base, 68)
+    table = 872 + (12 * runtime + 7 & ~7) + 8 * entries
+    block, = struct.unpack_from("<Q", base, table)
+    _, length, relocs = struct.unpack_from("<III", base, block)
+    at = block + 24 + (length + 7 & ~7) + 16 * relocs + 8
+    return base[:at] + struct.pack("<I", count) + base[at + 4:]
 
 
 def blake2b(data):

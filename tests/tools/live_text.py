@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compare a running kernel's text with its baseline, without a hypervisor.
+"""Compare a running kernel's memory with its baseline, without a hypervisor.
 
-Boots VMLINUZ in QEMU with a tiny userland that works through STEPS, saves the
-text from outside after each (monitor command memsave), and runs check_text on it:
-no byte outside the sites may differ from the baseline, and from one step to
-the next only runtime sites may change. Prints one line per check and ends with
+Boots VMLINUZ in QEMU with a tiny userland that works through STEPS, saves all
+ranges of the baseline from outside after each (monitor command memsave), and runs
+check_text on them: every byte must be one that the baseline has for it, and from
+one step to the next only runtime sites may change. Prints one line per check and ends with
 "N passed, N failed, N skipped".
 """
 import argparse
@@ -115,13 +115,17 @@ class Checker:
         if good and self.args.verbose:
             print("\n".join(lines[1:]), flush=True)
 
-    def step(self, name, dump, slide):
-        label = f"{os.path.basename(self.args.vmlinuz)} cpu={self.args.cpu} smp={self.args.smp} {name}"
-        self.run(label, self.args.baseline, dump, hex(slide))
+    def step(self, name, dumps, slide):
+        label = f"{self.args.name} cpu={self.args.cpu} smp={self.args.smp} "
+        label += f"{self.args.append} {name}" if self.args.append else name
+        self.run(label, self.args.baseline, hex(slide), *dumps)
         if self.previous:
             self.run(label + ", runtime sites", "--runtime", self.args.baseline,
-                     self.previous, dump)
-        self.previous = dump
+                     self.previous, dumps[0])
+            os.remove(self.previous)
+        self.previous = dumps[0]
+        for dump in dumps[1:]:
+            os.remove(dump)
 
 
 def inspect(args):
@@ -143,10 +147,13 @@ def drive(args, directory, checker):
     for number, (name, _) in enumerate(STEPS):
         serial.wait_for(rb"@step %d" % number)
         time.sleep(1)
-        dump = os.path.join(directory, f"text{number}")
-        monitor.send(f"memsave {text:#x} {info['text_bytes']} \"{dump}\"\n")
-        monitor.wait_for(rb"\n\(qemu\) ")
-        checker.step(name, dump, slide)
+        dumps = []
+        for index, part in enumerate(info["ranges"]):
+            dumps.append(os.path.join(directory, f"dump{number}.{index}"))
+            monitor.send(f"memsave {text + part['image_offset']:#x} "
+                         f"{part['bytes']} \"{dumps[-1]}\"\n")
+            monitor.wait_for(rb"\n\(qemu\) ")
+        checker.step(name, dumps, slide)
         serial.send("\n")
     serial.wait_for(rb"@end")
     monitor.send("quit\n")
@@ -163,6 +170,7 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--underseal", default="build/out/underseal")
     parser.add_argument("--check-text", default="build/out/tests/check_text")
+    parser.add_argument("--name", default="kernel")
     args = parser.parse_args()
     checker = Checker(args)
     with tempfile.TemporaryDirectory() as directory:

@@ -198,9 +198,31 @@ static void fill_facts(u64 *facts)
 	facts[US_FACT_RETHOOK_TRAMPOLINE] = US_FACT_ABSENT;
 }
 
-static bool is_runtime(const struct us_site *site)
+static const struct us_range ranges[] = {
+	{ 0, SIM_TEXT_LEN, US_RANGE_TEXT, 0 },
+	{ SIM_RODATA, SIM_RODATA_LEN, US_RANGE_RODATA, 0 },
+	{ SIM_AFTER_INIT, SIM_AFTER_INIT_LEN, US_RANGE_AFTER_INIT, 0 },
+	{ SIM_IDT, PAGE_SIZE, US_RANGE_IDT, 0 },
+};
+
+static void count_sites(u32 *counts)
 {
-	return site->kind == US_SITE_FTRACE || site->kind == US_SITE_JUMP_LABEL;
+	static const u8 kinds[] = {
+		[US_RUN_LOCK] = US_SITE_SMP_LOCK,
+		[US_RUN_JUMP] = US_SITE_JUMP_LABEL,
+		[US_RUN_FTRACE] = US_SITE_FTRACE,
+		[US_RUN_CALL] = US_SITE_STATIC_CALL,
+		[US_RUN_TAIL] = US_SITE_STATIC_CALL,
+		[US_RUN_JCC] = US_SITE_STATIC_CALL,
+		[US_RUN_TRACER] = US_SITE_OTHER,
+		[US_RUN_GRAPH] = US_SITE_OTHER,
+	};
+	u32 i;
+
+	for (i = 0; i < sim_site_count; i++)
+		counts[sim_sites[i].kind]++;
+	for (i = 0; i < sim_runtime_count; i++)
+		counts[kinds[us_runtime_kind(&sim_runtime[i])]]++;
 }
 
 static void append_head(struct blob *blob)
@@ -211,57 +233,95 @@ static void append_head(struct blob *blob)
 		.header_size = sizeof(header),
 		.text_len = SIM_TEXT_LEN,
 		.build_id_len = SIM_BUILD_ID_LEN,
-		.blocks = (SIM_TEXT_LEN + US_BLOCK_TEXT - 1) / US_BLOCK_TEXT,
+		.runtime_sites = sim_runtime_count,
+		.entries = sim_entry_count,
+		.blocks = (SIM_TEXT_LEN + US_BLOCK_BYTES - 1) / US_BLOCK_BYTES + 1,
 		.fact_count = US_FACT_COUNT,
+		.range_count = ARRAY_SIZE(ranges),
 		.kernel = "6.1.0-sim",
 	};
 	const struct us_block_ref none = { 0 };
 	u32 i;
 
+	memcpy(header.ranges, ranges, sizeof(ranges));
 	memcpy(header.build_id, sim_build_id, SIM_BUILD_ID_LEN);
+	memset(header.policy, US_ALLOW, US_POLICY_MODULE);
 	fill_facts(header.facts);
-	for (i = 0; i < sim_site_count; i++) {
-		header.site_counts[sim_sites[i].kind]++;
-		header.runtime_sites += is_runtime(&sim_sites[i]);
-	}
+	count_sites(header.site_counts);
 	append(blob, &header, sizeof(header));
-	for (i = 0; i < sim_site_count; i++)
-		if (is_runtime(&sim_sites[i]))
-			append(blob, &sim_sites[i], sizeof(sim_sites[i]));
+	append(blob, sim_runtime, sim_runtime_count * sizeof(*sim_runtime));
+	append(blob, sim_entries, sim_entry_count * sizeof(*sim_entries));
 	for (i = 0; i < header.blocks; i++)
 		append(blob, &none, sizeof(none));
 }
 
 static bool touches(const struct us_block_header *header, u64 offset, u64 len)
 {
-	return spans_overlap(offset, len, header->text_offset, header->text_len);
+	return spans_overlap(offset, len, header->offset, header->len);
 }
 
-static void append_block(struct blob *blob, u32 index)
+static u32 append_relocs(struct blob *blob, const struct us_block_header *header)
 {
-	u64 start = blob->len, left = SIM_TEXT_LEN - index * US_BLOCK_TEXT;
-	struct us_block_header header = {
-		.text_offset = index * US_BLOCK_TEXT,
-		.text_len = left < US_BLOCK_TEXT ? left : US_BLOCK_TEXT,
-	};
-	u32 i;
+	u32 i, count = 0;
 
-	append(blob, &header, sizeof(header));
-	append(blob, sim_linked + header.text_offset, header.text_len);
 	for (i = 0; i < sim_reloc_count; i++) {
 		const struct us_text_reloc *reloc = &sim_relocs[i];
 
-		if (!touches(&header, reloc->offset,
+		if (!touches(header, reloc->offset,
 			     reloc->type == US_TEXT_ADD64 ? 8 : 4))
 			continue;
 		append(blob, reloc, sizeof(*reloc));
-		header.relocs++;
+		count++;
 	}
+	return count;
+}
+
+/* The sites' values go to @values; returns how many bytes those are. */
+static u32 append_sites(struct blob *blob, struct us_block_header *header,
+			u8 *values)
+{
+	u32 used = 0, i, k;
+
 	for (i = 0; i < sim_site_count; i++) {
-		if (!touches(&header, sim_sites[i].offset, sim_sites[i].len))
+		const struct sim_site *from = &sim_sites[i];
+		struct us_site site = { from->offset, from->len, from->kind, 0,
+					from->values, from->values ? used : 0 };
+
+		if (!touches(header, from->offset, from->len))
 			continue;
-		append(blob, &sim_sites[i], sizeof(sim_sites[i]));
-		header.sites++;
+		append(blob, &site, sizeof(site));
+		header->sites++;
+		for (k = 0; k < from->values; k++) {
+			const struct sim_value *value = &from->value[k];
+
+			values[used++] = value->field ? 1 : 0;
+			if (value->field) {
+				values[used++] = value->field;
+				values[used++] = value->type;
+			}
+			memcpy(values + used, value->bytes, from->len);
+			used += from->len;
+		}
+	}
+	return used;
+}
+
+static void append_block(struct blob *blob, u32 index, u64 offset, u64 len)
+{
+	u64 start = blob->len;
+	bool text = offset < SIM_TEXT_LEN;
+	struct us_block_header header = { .offset = offset, .len = len };
+	static u8 values[US_BLOCK_MAX];
+
+	append(blob, &header, sizeof(header));
+	append(blob, text ? sim_linked + offset :
+	       sim_constants + (offset - SIM_RODATA), len);
+	header.relocs = append_relocs(blob, &header);
+	header.values_len = append_sites(blob, &header, values);
+	append(blob, values, header.values_len);
+	if (text) {
+		header.probes_len = (len + 7) / 8;
+		append(blob, sim_probes + offset / 8, header.probes_len);
 	}
 	memcpy(blob->data + start, &header, sizeof(header));
 	baseline_refs(blob)[index] = (struct us_block_ref) {
@@ -270,14 +330,18 @@ static void append_block(struct blob *blob, u32 index)
 
 void make_baseline(struct blob *blob)
 {
-	u32 i;
+	u64 at, left;
+	u32 i = 0;
 
-	if (!sim_site_count)
-		sim_make_text();
+	sim_make_text();
 	blob->len = 0;
 	append_head(blob);
-	for (i = 0; i < baseline_header(blob)->blocks; i++)
-		append_block(blob, i);
+	for (at = 0; at < SIM_TEXT_LEN; at += US_BLOCK_BYTES) {
+		left = SIM_TEXT_LEN - at;
+		append_block(blob, i++, at, left < US_BLOCK_BYTES ? left :
+						 US_BLOCK_BYTES);
+	}
+	append_block(blob, i, SIM_RODATA, SIM_RODATA_LEN);
 	baseline_header(blob)->total_size = blob->len;
 }
 
@@ -286,15 +350,21 @@ struct us_baseline_header *baseline_header(struct blob *blob)
 	return (void *)blob->data;
 }
 
-struct us_site *baseline_sites(struct blob *blob)
+struct us_runtime_site *baseline_runtime(struct blob *blob)
 {
 	return (void *)(baseline_header(blob) + 1);
 }
 
+struct us_entry *baseline_entries(struct blob *blob)
+{
+	return (void *)((u8 *)baseline_runtime(blob) +
+			ALIGN_UP(baseline_header(blob)->runtime_sites *
+				 sizeof(struct us_runtime_site), 8));
+}
+
 struct us_block_ref *baseline_refs(struct blob *blob)
 {
-	return (void *)(baseline_sites(blob) +
-			baseline_header(blob)->runtime_sites);
+	return (void *)(baseline_entries(blob) + baseline_header(blob)->entries);
 }
 
 struct us_block_header *baseline_block(struct blob *blob, u32 index)

@@ -62,7 +62,8 @@ void make_revert(const struct blob *bundle, struct blob *blob);
 /* The simulated kernel's baseline. */
 void make_baseline(struct blob *blob);
 struct us_baseline_header *baseline_header(struct blob *blob);
-struct us_site *baseline_sites(struct blob *blob);
+struct us_runtime_site *baseline_runtime(struct blob *blob);
+struct us_entry *baseline_entries(struct blob *blob);
 struct us_block_ref *baseline_refs(struct blob *blob);
 struct us_block_header *baseline_block(struct blob *blob, u32 index);
 

@@ -4,7 +4,9 @@
 #	UNIT_PROGRAMS += $(OUT)/tests/NAME
 #	unit: $(OUT)/tests/NAME
 # Its last line says "N passed, N failed, N skipped".
-UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE)
+# Of the hypervisor, what needs no machine under it.
+UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE) \
+	hypervisor/decode.c hypervisor/pin.c
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium
 FUZZ_SECONDS ?= 2

@@ -24,6 +24,12 @@ struct test {
 	SUITE(in_use)		\
 	SUITE(revert)		\
 	SUITE(text_write)	\
+	SUITE(site_rule)	\
+	SUITE(probes)		\
+	SUITE(audit)		\
+	SUITE(guards)		\
+	SUITE(decode)		\
+	SUITE(pin)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];

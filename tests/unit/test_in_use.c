@@ -234,9 +234,8 @@ static void patch_itself(void)
 {
 	u64 site = sim_image_gpa(2 * F);
 
-	CU_ASSERT_EQUAL(control_text_write(site, "\xcc", 1, 0, 0, 1), US_OK);
-	CU_ASSERT_NOT_EQUAL(control_text_write(site + 5, "\xcc", 1, 0, 0, 1),
-			    US_OK);
+	CU_ASSERT_EQUAL(sim_guest_write(site, "\xcc", 1), US_OK);
+	CU_ASSERT_NOT_EQUAL(sim_guest_write(site + 5, "\x90", 1), US_OK);
 	sim.vcpus[1].rip = sim_image_gva(0x25110);
 }
 

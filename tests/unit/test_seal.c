@@ -13,24 +13,55 @@ static bool all_prot(u64 gpa, u64 len, u8 prot)
 	return true;
 }
 
+/* Bytes of all sites of the text that have values, and of those without. */
+static void count_site_bytes(u64 *enumerated, u64 *masked)
+{
+	u32 i, inside = 0;
+
+	*enumerated = *masked = 0;
+	for (i = 0; i < sim_site_count; i++)
+		*(sim_sites[i].values ? enumerated : masked) += sim_sites[i].len;
+	for (i = 0; i < sim_runtime_count; i++)
+		if (sim_runtime[i].offset % 0x1000 == 0x84)
+			inside++;	/* lies in a boot-time site */
+		else
+			*enumerated += us_runtime_len(&sim_runtime[i]);
+	CU_ASSERT(inside > 30);
+}
+
 static void good(void)
 {
 	const struct us_seal_report *report = (void *)bench_response;
 	u64 pages = ALIGN_UP(SIM_TEXT_LEN, PAGE_SIZE);
+	u64 enumerated, masked;
 
 	bench_start(0);
 	ASSERT_OK(bench_seal());
+	count_site_bytes(&enumerated, &masked);
 	CU_ASSERT_EQUAL(bench_answer.out_len, sizeof(*report));
 	CU_ASSERT_EQUAL(report->slide, SIM_SLIDE);
 	CU_ASSERT_EQUAL(report->text_gva, sim_image_gva(0));
-	CU_ASSERT_EQUAL(report->bytes_exact + report->bytes_masked, SIM_TEXT_LEN);
-	CU_ASSERT(report->bytes_masked > 100);
+	CU_ASSERT_EQUAL(report->bytes_exact, SIM_TEXT_LEN - enumerated - masked);
+	CU_ASSERT_EQUAL(report->bytes_enumerated, enumerated);
+	CU_ASSERT_EQUAL(report->bytes_masked, masked);
+	CU_ASSERT_EQUAL(report->masked[US_SITE_CONSTANT], masked);
+	CU_ASSERT_EQUAL(report->rodata_exact, SIM_RODATA_LEN);
+	CU_ASSERT_EQUAL(report->rodata_as_found, SIM_AFTER_INIT_LEN);
 	CU_ASSERT(report->relocations >= sim_reloc_count);
-	CU_ASSERT_EQUAL(report->sites[US_SITE_FTRACE], 36);
+	CU_ASSERT_EQUAL(report->sites[US_SITE_FTRACE], 32);
+	CU_ASSERT_EQUAL(report->policy[US_POLICY_KPROBE], US_ALLOW);
 	CU_ASSERT(all_prot(SIM_TEXT, pages, US_PROT_SEALED));
 	CU_ASSERT(all_prot(0, SIM_TEXT, US_PROT_OPEN));
-	CU_ASSERT(all_prot(SIM_TEXT + pages, SIM_END - SIM_TEXT - pages,
-			   US_PROT_OPEN));
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_RODATA), SIM_RODATA_LEN,
+			   US_PROT_READ_ONLY));
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_AFTER_INIT), SIM_AFTER_INIT_LEN,
+			   US_PROT_SEALED));
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_IDT), PAGE_SIZE,
+			   US_PROT_READ_ONLY));
+	CU_ASSERT(all_prot(SIM_TEXT + pages, sim_image_gpa(SIM_RODATA) -
+			   SIM_TEXT - pages, US_PROT_OPEN));
+	CU_ASSERT(all_prot(sim_image_gpa(SIM_IDT) + PAGE_SIZE, SIM_END -
+			   sim_image_gpa(SIM_IDT) - PAGE_SIZE, US_PROT_OPEN));
 }
 
 static void scattered(void)
@@ -61,7 +92,8 @@ static void twice(void)
 static void text_differs(void)
 {
 	const u64 offsets[] = { 0, SIM_FUNCTION + 5, SIM_FUNCTION + 9, 0xffff,
-				0x10000, 0x20010, SIM_TEXT_LEN - 1 };
+				0x10000, 0x20010, 0x1fff9, 0x20003,
+				SIM_TEXT_LEN - 1 };
 	u64 gpa;
 	u8 byte;
 	u32 i;
@@ -90,14 +122,91 @@ static void padding_differs(void)
 	ASSERT_OK(bench_seal());
 }
 
-static void sites_may_differ(void)
+/* Try @bytes at image offset @offset and seal. */
+static enum us_error seal_with(u64 offset, const void *bytes, u64 len)
 {
-	u32 i;
+	bench_start(0);
+	sim_poke(sim_image_gpa(offset), bytes, len);
+	return bench_seal();
+}
+
+/* Boot-time sites: every value of one function's, and the one over two blocks. */
+static void boot_sites(void)
+{
+	const struct sim_site *site;
+	u8 bytes[16];
+	u32 i, k;
+
+	for (i = 0; i < sim_site_count; i++) {
+		site = &sim_sites[i];
+		if (site->offset >= 0x2000 && site->kind != US_SITE_OTHER)
+			continue;
+		for (k = 0; k < site->values; k++) {
+			sim_value_bytes(site, k, SIM_SLIDE, bytes);
+			ASSERT_OK(seal_with(site->offset, bytes, site->len));
+			bytes[site->len - 1] ^= 1;
+			ASSERT_REFUSED(KERNEL_TEXT, seal_with(site->offset, bytes,
+							      site->len));
+			CU_ASSERT_EQUAL(bench_answer.detail[0],
+					sim_image_gva(site->offset));
+			CU_ASSERT_FALSE(memcmp(&bench_answer.detail[1], bytes,
+					       site->len < 8 ? site->len : 8));
+		}
+		if (!site->values)
+			ASSERT_OK(seal_with(site->offset, "\x12\x34", 2));
+	}
+}
+
+/* Runtime sites: steady values alone; nothing is in transit at seal. */
+static void runtime_sites(void)
+{
+	static const u8 nop[] = { 0x0f, 0x1f, 0x44, 0, 0 };
+	u8 call[5];
+	u32 site = SIM_FUNCTION;
+
+	ASSERT_OK(seal_with(site, nop, 5));
+	sim_branch(call, 5, 0xe8, site, SIM_FENTRY + 0x20);
+	ASSERT_OK(seal_with(site, call, 5));
+	sim_branch(call, 5, 0xe8, site, SIM_FENTRY + 0x21);
+	ASSERT_REFUSED(KERNEL_TEXT, seal_with(site, call, 5));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(site));
+	ASSERT_REFUSED(KERNEL_TEXT, seal_with(site, "\xcc", 1));
+	/* One on two pages. */
+	site = 0x22000 - 3;
+	ASSERT_OK(seal_with(site, nop, 5));
+	ASSERT_REFUSED(KERNEL_TEXT, seal_with(site + 4, "\x77", 1));
+	/* A lock prefix inside a boot-time site is that site's. */
+	ASSERT_REFUSED(KERNEL_TEXT, seal_with(SIM_FUNCTION + 0x84, "\x3e", 1));
+	ASSERT_OK(seal_with(SIM_FUNCTION + 0x90, "\x3e", 1));
+}
+
+static void constants(void)
+{
+	u64 last = SIM_RODATA + SIM_RODATA_LEN - 1;
+	u8 byte = sim_constants[SIM_RODATA_LEN - 1] ^ 2;
+
+	ASSERT_REFUSED(KERNEL_RODATA, seal_with(last, &byte, 1));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(last));
+	CU_ASSERT_EQUAL(bench_answer.detail[1], (byte ^ 2) << 8 | byte);
+	/* Written while booting: as found. */
+	ASSERT_OK(seal_with(SIM_AFTER_INIT, "\x77", 1));
+}
+
+/* A policy that lets nothing out of the image finds nothing that has left. */
+static void trampoline_at_seal(void)
+{
+	u8 call[5];
+	u64 out = 0xffffffffc0001000ull - sim_image_gva(0);
 
 	bench_start(0);
-	for (i = 0; i < sim_site_count; i++)
-		sim_poke(sim_image_gpa(sim_sites[i].offset), "\xcc", 1);
-	ASSERT_OK(bench_seal());
+	make_baseline(&bench_blob);
+	sim_branch(call, 5, 0xe8, SIM_FUNCTION, out);
+	sim_poke(sim_image_gpa(SIM_FUNCTION), call, 5);
+	baseline_header(&bench_blob)->policy[US_POLICY_TRAMPOLINE] = US_DENY;
+	ASSERT_REFUSED(KERNEL_TEXT, bench_send(US_OP_SEAL, &bench_blob,
+					       &bench_key, 0));
+	baseline_header(&bench_blob)->policy[US_POLICY_TRAMPOLINE] = US_ALLOW;
+	ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
 }
 
 static void wrong_build_id(void)
@@ -149,6 +258,27 @@ static void bad_mapping(void)
 	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(SIM_HIDDEN, PTE_PRESENT));
 	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_page(1ull << 39, PTE_PRESENT));
 	CU_ASSERT_EQUAL(seal_with_page(0xf0000, PTE_PRESENT), US_E_KERNEL_TEXT);
+	ASSERT_REFUSED(KERNEL_MAPPING,
+		       seal_with_page(good_gpa, PTE_PRESENT | PTE_USER));
+}
+
+/* The same with a page of constants. */
+static enum us_error seal_with_constants(u64 flags)
+{
+	bench_start(0);
+	sim_map(sim.top_pgt, sim_image_gva(SIM_RODATA),
+		sim_image_gpa(SIM_RODATA), flags, PAGE_SIZE);
+	return bench_seal();
+}
+
+static void bad_constant_mapping(void)
+{
+	ASSERT_OK(seal_with_constants(PTE_PRESENT | PTE_NX));
+	ASSERT_REFUSED(KERNEL_MAPPING, seal_with_constants(PTE_PRESENT));
+	ASSERT_REFUSED(KERNEL_MAPPING,
+		       seal_with_constants(PTE_PRESENT | PTE_NX | PTE_WRITE));
+	ASSERT_REFUSED(KERNEL_MAPPING,
+		       seal_with_constants(PTE_PRESENT | PTE_NX | PTE_USER));
 }
 
 /* Caller and kernel see different text. */
@@ -192,7 +322,7 @@ static void thaw_fails(void)
 {
 	bench_start(0);
 	sim_poke(sim_image_gpa(7), "\xcc", 1);
-	sim.fail_protect = 2;
+	sim.fail_protect = 5;	/* after one call for each range */
 	sim.protect_error = US_E_STOP_FAILED;
 	ASSERT_REFUSED(KERNEL_TEXT, bench_seal());
 	CU_ASSERT_EQUAL(sim.fail_protect, 0);
@@ -254,6 +384,14 @@ static enum us_error seal_altered(void)
 		ASSERT_REFUSED(error, seal_altered());	\
 	} while (0)
 
+static struct us_site *first_site(u32 block)
+{
+	struct us_block_header *header = baseline_block(&bench_blob, block);
+
+	return (void *)((u8 *)(header + 1) + ALIGN_UP(header->len, 8) +
+			header->relocs * sizeof(struct us_text_reloc));
+}
+
 /* Validly signed, and wrong: each of the parser's answers arrives. */
 static void bad_files(void)
 {
@@ -268,11 +406,16 @@ static void bad_files(void)
 	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_LINK_BASE]++);
 	BAD_BASELINE(BASELINE_FIELD, h->facts[US_FACT_TASK_SIGNAL] = ~0ull);
 	BAD_BASELINE(BASELINE_TRAILING, bench_blob.len++);
-	BAD_BASELINE(BASELINE_SITES, baseline_sites(&bench_blob)->len = 0);
+	BAD_BASELINE(BASELINE_POLICY, h->policy[US_POLICY_MODULE] = 2);
+	BAD_BASELINE(BASELINE_FIELD, h->ranges[1].offset += PAGE_SIZE * 0x1000);
+	BAD_BASELINE(BASELINE_SITES, baseline_runtime(&bench_blob)[1].offset = 0);
 	BAD_BASELINE(BASELINE_FIELD,
 		     baseline_block(&bench_blob, 2)->relocs = 0xffffffff);
-	BAD_BASELINE(BASELINE_SITES, ((struct us_site *)(bench_blob.data +
-		     bench_blob.len))[-1].len = 0);
+	BAD_BASELINE(BASELINE_SITES, first_site(1)->len = 0);
+	BAD_BASELINE(BASELINE_VALUES, first_site(1)->values = 0xffff);
+	/* A runtime site that is half in a boot-time site. */
+	BAD_BASELINE(BASELINE_SITES, first_site(0)->offset =
+		     SIM_FUNCTION + 0x43);
 }
 
 static void truncated_files(void)
@@ -298,7 +441,9 @@ static void too_large(void)
 	ASSERT_REFUSED(TOO_LARGE, bench_ring(&request));
 	/* Within the format's bounds, but more sites than there is room for. */
 	BAD_BASELINE(TOO_LARGE, baseline_header(&bench_blob)->runtime_sites =
-				US_BASELINE_MAX_SITES);
+				US_BASELINE_MAX_RUNTIME;
+		     baseline_header(&bench_blob)->entries =
+				US_BASELINE_MAX_ENTRIES);
 }
 
 static void signatures(void)
@@ -342,10 +487,14 @@ const struct test seal_tests[] = {
 	{ "sealed already", twice },
 	{ "text differs", text_differs },
 	{ "padding differs", padding_differs },
-	{ "sites may differ", sites_may_differ },
+	{ "values of boot-time sites", boot_sites },
+	{ "values of runtime sites", runtime_sites },
+	{ "constants differ", constants },
+	{ "branches out of the image", trampoline_at_seal },
 	{ "wrong build id", wrong_build_id },
 	{ "no kernel", no_kernel },
 	{ "bad mapping", bad_mapping },
+	{ "bad mapping of constants", bad_constant_mapping },
 	{ "caller and kernel map differently", two_mappings },
 	{ "permission cannot be set", protect_fails },
 	{ "permission cannot be taken back at once", thaw_fails },

@@ -35,5 +35,7 @@ struct command {
 extern const struct command text_commands[];
 extern const struct command hidden_commands[];
 extern const struct command processor_commands[];
+extern const struct command mapping_commands[];
+extern const struct command register_commands[];
 
 #endif

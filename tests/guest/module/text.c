@@ -49,6 +49,14 @@ static void text_alias(const u64 *args)
 	vunmap((void *)((unsigned long)alias & PAGE_MASK));
 }
 
+/* Not write_cr0(), which keeps WP pinned. A hypervisor may, too: it may fault. */
+static void set_cr0(unsigned long value)
+{
+	asm volatile("1: mov %0, %%cr0\n2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "r"(value) : "memory");
+}
+
 /* The text's own mapping, with write protection switched off in CR0. */
 static void text_wp(const u64 *args)
 {
@@ -56,10 +64,9 @@ static void text_wp(const u64 *args)
 
 	preempt_disable();
 	cr0 = read_cr0();
-	/* Not write_cr0(), which keeps WP pinned. */
-	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
+	set_cr0(cr0 & ~X86_CR0_WP);
 	try_write((u8 *)args[0], (u8 *)args[0]);
-	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+	set_cr0(cr0);
 	preempt_enable();
 }
 

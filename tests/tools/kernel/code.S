@@ -21,10 +21,6 @@ FUNCTION(__x86_return_thunk)
 	int3
 END(__x86_return_thunk)
 	.balign 16, 0xcc
-FUNCTION(__x86_indirect_thunk_rax)
-	jmp *%rax
-END(__x86_indirect_thunk_rax)
-	.balign 16, 0xcc
 
 /* A function to replace: ftrace site, relocations, lock, return. */
 FUNCTION(victim)
@@ -81,13 +77,9 @@ static_call_site:
 	call __SCT__hook
 retpoline_site:
 	.byte 0x2e
-	call __x86_indirect_thunk_rax
-alternative_site:
+	call __x86_indirect_thunk_array
+behind_prefix:
 	nop
-	nop
-	nop
-paravirt_site:
-	call *counter(%rip)
 constant_site = . + 2
 	movabs $0x0123456789abcdef, %rax
 	ret
@@ -120,14 +112,6 @@ twice:
 text_tail:
 	ret
 
-.section .altinstructions, "a"
-	.long alternative_site - ., alternative_site - .
-	.word 1
-	.byte 3, 3
-.section .parainstructions, "a"
-	.quad paravirt_site
-	.byte 0, 6
-	.balign 8
 .section __mcount_loc, "a"
 	.quad mcount_site, guarded_mcount_site, crowded_mcount_site
 .section .retpoline_sites, "a"
@@ -137,16 +121,16 @@ text_tail:
 .section .smp_locks, "a"
 	.long lock_site - .
 	/* One behind another prefix, which the kernel passes over. */
-	.long alternative_site - .
+	.long behind_prefix - .
 .section .ibt_endbr_seal, "a"
 	.long endbr_site - .
 .section __jump_table, "aw"
-	.long jump_label_site - ., 0
+	.long jump_label_site - ., tiny - .
 	.quad 0
-	.long short_jump_label_site - ., 0
+	.long short_jump_label_site - ., static_call_site - .
 	.quad 0
 .section .static_call_sites, "aw"
-	.long static_call_site - ., 0
+	.long static_call_site - ., __SCK__hook - .
 .section runtime_ptr_table, "a"
 	.long constant_site - .
 

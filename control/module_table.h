@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of modules, as the parts that keep it see it: modules.c, module_seal.c. */
+#ifndef UNDERSEAL_MODULE_TABLE_H
+#define UNDERSEAL_MODULE_TABLE_H
+
+#include "abi.h"
+#include "modules.h"
+
+struct module {
+	struct us_module_info info;	/* state 0: a free entry */
+	struct text_map map;
+	struct frames frames;
+	u64 move;		/* of its text from the link address */
+	/* What it takes of the room: head of its baseline, probe bits, frames. */
+	u64 room_at, room_len;
+};
+
+extern struct module module_table[MODULES_MAX];
+
+bool module_is_sealed(const struct module *module);
+
+/* Is it gone? Then it is forgotten, and @module a free entry. */
+bool module_lapse(struct module *module);
+
+/* The same for the module with its text at @gva, for the audit. */
+bool module_gone_at(u64 gva);
+
+/* Let go what was called @name or lay at [gva, gva + len) and is gone. MODULE_SEALED
+ * when it is still there. */
+enum us_error module_make_way(const char *name, u64 gva, u64 len);
+
+/* Is @name sealed, verified, with its text at @gva? */
+bool module_sealed_at(const char *name, u64 gva);
+
+/* An entry for @name: the one it has, a free one, or that of a module which is not
+ * protected. NULL when all are taken. */
+struct module *module_slot(const char *name);
+
+/* Open all frames; false when some stay sealed. */
+bool module_open_frames(const struct module *module);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "carry.h"
+#include "fail.h"
+#include "journal.h"
+#include "modules.h"
+#include "store.h"
+
+#define MAX_MODULES	512
+/* For one that is still on its way in, or waits for another. */
+#define MAX_TRIES	4
+
+/* A module that was seen. Its directory in sysfs gets a new inode whenever it is
+ * loaded; addresses are not for programs without CAP_SYSLOG. */
+struct seen {
+	char name[US_NAME_MAX];
+	unsigned long inode;
+	unsigned int tries;	/* MAX_TRIES: done with */
+	bool present;
+};
+
+static struct seen seen[MAX_MODULES];
+static size_t seen_count;
+
+static unsigned long inode_of(const char *name)
+{
+	char path[STORE_PATH_MAX];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return stat(path, &status) ? 0 : status.st_ino;
+}
+
+static struct seen *find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < seen_count; i++)
+		if (!strcmp(seen[i].name, name))
+			return &seen[i];
+	if (seen_count == MAX_MODULES)
+		return NULL;
+	seen[seen_count] = (struct seen){ 0 };
+	snprintf(seen[seen_count].name, US_NAME_MAX, "%s", name);
+	return &seen[seen_count++];
+}
+
+/* Forget what is gone, so that the table does not fill. */
+static void drop_absent(void)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < seen_count; i++)
+		if (seen[i].present)
+			seen[kept++] = seen[i];
+	seen_count = kept;
+}
+
+/* What can change by itself is tried again. */
+static bool may_pass(enum us_error error)
+{
+	return error == US_E_MODULE_NOT_FOUND || error == US_E_MODULE_DEPENDS ||
+	       error == US_E_STOP_FAILED || error == US_E_BUSY;
+}
+
+static enum us_error hand_over(const char *directory, const char *name,
+			       struct ring_request *request)
+{
+	char path[STORE_PATH_MAX];
+	const struct carry what = { .op = US_OP_SEAL_MODULE, .path = path };
+
+	if (snprintf(path, sizeof(path), "%s/%s.umod", directory, name) <
+	    (int)sizeof(path) && !access(path, F_OK))
+		return carry(&what, request);
+	*request = (struct ring_request){
+		.op = US_OP_SEAL_MODULE, .in = { name },
+		.in_len = { strlen(name) },
+	};
+	return ring(request);
+}
+
+static void report(const struct us_module_info *info)
+{
+	journal(PRIORITY_NOTICE, "sealed module %.*s: %llu bytes verified "
+		"exactly, %llu among listed values, %llu not compared%s",
+		US_NAME_MAX, info->name,
+		(unsigned long long)info->bytes_exact,
+		(unsigned long long)info->bytes_enumerated,
+		(unsigned long long)info->bytes_masked,
+		info->state == US_MODULE_VERIFIED ? "" :
+		"; as found, not verified");
+}
+
+static enum us_error seal_one(const char *directory, struct seen *module)
+{
+	struct ring_request request = { 0 };
+	const struct us_module_info *info;
+	enum us_error error;
+
+	module->tries++;
+	error = hand_over(directory, module->name, &request);
+	if (!error) {
+		info = carry_answer(&request, sizeof(*info));
+		if (info)
+			report(info);
+		else
+			error = US_E_PROTOCOL;
+	}
+	ring_release(&request);
+	if (may_pass(error) && module->tries < MAX_TRIES)
+		return US_OK;
+	module->tries = MAX_TRIES;
+	/* Sealed by somebody else, or meant to be open. */
+	if (error == US_E_MODULE_SEALED || error == US_E_MODULE_POLICY)
+		return US_OK;
+	if (error)
+		journal_failure(PRIORITY_WARNING, module->name);
+	return error;
+}
+
+/* The lines come newest first; what a module needs was loaded before it. */
+static size_t read_names(char names[MAX_MODULES][US_NAME_MAX])
+{
+	FILE *file = fopen("/proc/modules", "re");
+	size_t count = 0;
+	char line[512];
+
+	while (file && count < MAX_MODULES && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%55s", names[count]) == 1)
+			count++;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+enum us_error modules_look(const char *directory)
+{
+	static char names[MAX_MODULES][US_NAME_MAX];
+	enum us_error error, first = US_OK;
+	struct seen *module;
+	unsigned long inode;
+	size_t i, count;
+
+	for (i = 0; i < seen_count; i++)
+		seen[i].present = false;
+	count = read_names(names);
+	while (count--) {
+		module = find(names[count]);
+		if (!module)
+			continue;
+		module->present = true;
+		inode = inode_of(module->name);
+		if (inode != module->inode) {
+			module->inode = inode;
+			module->tries = 0;
+		}
+		error = module->tries < MAX_TRIES ?
+			seal_one(directory, module) : US_OK;
+		if (error == US_E_NO_HYPERVISOR || error == US_E_NOT_SEALED)
+			return error;
+		if (!first)
+			first = error;
+	}
+	drop_absent();
+	return first;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hands over the baselines of loaded modules, as they come. */
+#ifndef UNDERSEAL_AGENT_MODULES_H
+#define UNDERSEAL_AGENT_MODULES_H
+
+#include "errors.h"
+
+/*
+ * Look at /proc/modules: for each module that was not there before, hand over
+ * @directory/NAME.umod with its signature, or the name alone when there is no such
+ * file, for the policy to decide. Reports successes and failures once for each
+ * module; the kernel has to be sealed. The first error, when one should be looked
+ * at: a module that has no baseline is none.
+ */
+enum us_error modules_look(const char *directory);
+
+#endif
