@@ -3,20 +3,10 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "baseline_shares.h"
 #include "cli.h"
 #include "policy.h"
 #include "report.h"
-
-/* Why bytes of a kind of site are not compared. */
-static const char *mask_reason(u32 kind)
-{
-	switch (kind) {
-	case US_SITE_CONSTANT:
-		return "an address or size that the kernel chose as it booted";
-	default:
-		return "no value is listed for them";
-	}
-}
 
 static double percent(u64 part, u64 whole)
 {

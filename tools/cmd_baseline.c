@@ -265,7 +265,7 @@ enum us_error cmd_baseline(int argc, char **argv)
 	if (!error)
 		error = file_write(options.output, file.data, file.len, 0644);
 	if (!error && cli_json)
-		print_json(baseline_json(&parts.header));
+		print_json(baseline_json(file.data));
 	else if (!error)
 		note("%s: baseline of %s, %llu bytes", options.output,
 		     parts.header.kernel, (unsigned long long)file.len);

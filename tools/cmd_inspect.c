@@ -70,15 +70,14 @@ static const struct argp argp = {
 static enum us_error inspect_baseline(const char *path,
 				      const struct buffer *file)
 {
-	const void *header = file->data;
 	enum us_error error = check_baseline(path, file->data, file->len);
 
 	if (error)
 		return error;
 	if (cli_json)
-		print_json(baseline_json(header));
+		print_json(baseline_json(file->data));
 	else
-		baseline_print(header);
+		baseline_print(file->data);
 	return US_OK;
 }
 

@@ -6,6 +6,7 @@ TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 	common/baseline.c common/module_baseline.c
 # What every program here links.
 TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c \
+	tools/baseline_shares.c \
 	tools/report_module.c
 TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_inspect.c \

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "baseline_shares.h"
 #include "policy.h"
 #include "report.h"
 
@@ -164,10 +165,43 @@ static json_t *ranges_json(const struct us_baseline_header *header)
 	return array;
 }
 
-json_t *baseline_json(const struct us_baseline_header *header)
+static json_t *masked_json(const u64 *masked)
 {
+	json_t *object = json_object();
+	unsigned int i;
+
+	for (i = 0; i < US_SITE_KINDS; i++)
+		if (masked[i])
+			json_object_set_new(object, site_kind_names[i],
+				json_pack("{s:I, s:s}", "bytes",
+					  (json_int_t)masked[i], "reason",
+					  mask_reason(i)));
+	return object;
+}
+
+static json_t *shares_json(const void *data)
+{
+	struct baseline_shares shares;
+
+	if (shares_count(data, &shares))
+		return json_null();
+	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+			 "text_exact", (json_int_t)shares.exact,
+			 "text_enumerated", (json_int_t)shares.enumerated,
+			 "text_masked", masked_json(shares.masked),
+			 "values", (json_int_t)shares.values,
+			 "rodata_exact", (json_int_t)shares.rodata,
+			 "rodata_as_found", (json_int_t)shares.as_found,
+			 "probes", (json_int_t)shares.probes,
+			 "head_bytes", (json_int_t)shares.head);
+}
+
+json_t *baseline_json(const void *data)
+{
+	const struct us_baseline_header *header = data;
+
 	return json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:i, s:o, s:o, "
-			 "s:o, s:o}",
+			 "s:o, s:o, s:o}",
 			 "type", "baseline", "kernel",
 			 json_name(header->kernel, sizeof(header->kernel)),
 			 "build_id",
@@ -180,11 +214,39 @@ json_t *baseline_json(const struct us_baseline_header *header)
 			 "ranges", ranges_json(header),
 			 "policy", policy_json(header->policy),
 			 "sites", site_counts_json(header->site_counts),
+			 "shares", shares_json(data),
 			 "facts", facts_json(header->facts));
 }
 
-void baseline_print(const struct us_baseline_header *header)
+static void print_shares(const void *data)
 {
+	struct baseline_shares shares;
+	unsigned int i;
+
+	if (shares_count(data, &shares))
+		return;
+	printf("  kept           %llu bytes by the control domain\n",
+	       (unsigned long long)shares.head);
+	printf("  text           %llu bytes exactly, %llu as one of %llu values "
+	       "and what changes at run time\n",
+	       (unsigned long long)shares.exact,
+	       (unsigned long long)shares.enumerated,
+	       (unsigned long long)shares.values);
+	for (i = 0; i < US_SITE_KINDS; i++)
+		if (shares.masked[i])
+			printf("  not compared   %llu bytes of kind %s: %s\n",
+			       (unsigned long long)shares.masked[i],
+			       site_kind_names[i], mask_reason(i));
+	printf("  constants      %llu bytes exactly, %llu as found\n",
+	       (unsigned long long)shares.rodata,
+	       (unsigned long long)shares.as_found);
+	printf("  probes         on %llu instructions\n",
+	       (unsigned long long)shares.probes);
+}
+
+void baseline_print(const void *data)
+{
+	const struct us_baseline_header *header = data;
 	unsigned int i;
 
 	printf("baseline of kernel %.*s\n", US_NAME_MAX, header->kernel);
@@ -195,6 +257,7 @@ void baseline_print(const struct us_baseline_header *header)
 	       (unsigned long long)header->text_len, header->blocks);
 	printf("  runtime sites  %u, leading to %u entries\n",
 	       header->runtime_sites, header->entries);
+	print_shares(data);
 	for (i = 0; i < header->range_count; i++)
 		printf("  range          %-12s +%#x, %u bytes\n",
 		       range_kind_names[header->ranges[i].kind],

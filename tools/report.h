@@ -13,8 +13,9 @@ enum us_error check_baseline(const char *path, const void *data, u64 len);
 enum us_error check_bundle(const char *path, const void *data, u64 len,
 			   struct us_bundle *bundle);
 
-json_t *baseline_json(const struct us_baseline_header *header);
-void baseline_print(const struct us_baseline_header *header);
+/* Of a whole file, which check_baseline() has passed. */
+json_t *baseline_json(const void *data);
+void baseline_print(const void *data);
 
 json_t *bundle_json(const struct us_bundle *bundle, const void *data, u64 len);
 void bundle_print(const struct us_bundle *bundle, const void *data, u64 len);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """underseal baseline, on the small kernel of kernel/."""
 import os
+import random
 import struct
 
 from tool_test import (CFLAGS, HERE, TEXT, build, check, equal, made, read, refused,
-                       run, symbols, write)
+                       run, symbols, underseal, write)
 
 
 def build_kernel(output="vmlinux", define="", relocations="--emit-relocs"):
@@ -335,12 +336,60 @@ def test_baseline():
     notes = run("readelf", "-n", "vmlinux").stdout
     check("build id", f"Build ID: {found['build_id']}" in notes, notes)
     test_facts(answer, names)
+    test_shares(answer, found)
     build_kernel("vmlinux-6.8", "RULES_6_8")
     made("baseline of a kernel with newer rules", "baseline", "vmlinux-6.8",
          "-o", "k68.ubase")
     names = symbols("vmlinux-6.8")
     test_values("6.8", names, read_baseline("k68.ubase"), values_6_8(names))
     test_policy()
+    test_damage()
+
+
+def test_shares(answer, found):
+    shares = answer.get("shares", {})
+    equal("bytes that are not compared, and why",
+          {kind: masked["bytes"] for kind, masked in
+           shares.get("text_masked", {}).items()}, {"constant": 8})
+    equal("every byte of text is counted once", shares.get("text_exact", 0) +
+          shares.get("text_enumerated", 0) + 8, found["text_len"])
+    equal("number of values", shares.get("values"),
+          sum(len(site[2]) for site in found["sites"].values()))
+    equal("number of probes", shares.get("probes"), len(found["probes"]))
+
+
+def damage(whole, dice):
+    """A few bytes, a length or an address somewhere, or the end, is wrong."""
+    data = bytearray(whole)
+    for _ in range(dice.randint(1, 8)):
+        at = dice.randrange(len(data) - 8)
+        size = dice.choice((1, 2, 4, 8))
+        if dice.random() < 0.5:
+            at &= ~7
+        data[at:at + size] = dice.choice((
+            dice.randbytes(size), b"\0" * size, b"\xff" * size,
+            struct.pack("<Q", TEXT + dice.randrange(0x20000))[:size]))
+    if dice.random() < 0.1:
+        del data[dice.randrange(len(data)):]
+    return bytes(data)
+
+
+def test_damage(rounds=int(os.environ.get("DAMAGE_ROUNDS", "150"))):
+    """A damaged vmlinux is refused or not, but never crashes the command."""
+    generator = random.Random(6112)
+    bad = []
+    for source in ("vmlinux", "vmlinux-6.8"):
+        whole = read(source)
+        for number in range(rounds):
+            write("damaged", damage(whole, generator))
+            done = underseal("baseline", "damaged", "-o", "d.ubase", "--json",
+                             timeout=60)
+            made_it = os.path.exists("d.ubase")
+            if done.returncode not in (0, 1) or made_it != (not done.returncode):
+                bad.append((source, number, done.returncode, done.stderr[-300:]))
+            if made_it:
+                os.remove("d.ubase")
+    equal("damaged kernels do no harm", bad, [])
 
 
 def test_policy():
