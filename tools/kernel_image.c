@@ -92,8 +92,8 @@ static enum us_error fill_symbols(struct kernel_image *image,
 				  const struct image_section *table)
 {
 	const struct image_section *strings;
-	const Elf64_Sym *raw = (const void *)table->data;
 	struct image_symbol *symbol;
+	Elf64_Sym raw;
 	size_t i;
 
 	if (table->header.sh_link >= image->section_count)
@@ -103,15 +103,17 @@ static enum us_error fill_symbols(struct kernel_image *image,
 	    strings->data[strings->header.sh_size - 1])
 		return bad_elf(image, "bad string table");
 	for (i = 0; i < image->symbol_count; i++) {
-		if (raw[i].st_name >= strings->header.sh_size)
+		/* The table may lie anywhere in the file. */
+		memcpy(&raw, table->data + i * sizeof(raw), sizeof(raw));
+		if (raw.st_name >= strings->header.sh_size)
 			return bad_elf(image, "bad symbol name");
 		symbol = &image->symbols[i];
-		symbol->name = (const char *)strings->data + raw[i].st_name;
-		symbol->value = raw[i].st_value;
-		symbol->size = raw[i].st_size;
-		symbol->shndx = raw[i].st_shndx;
-		symbol->type = ELF64_ST_TYPE(raw[i].st_info);
-		symbol->bind = ELF64_ST_BIND(raw[i].st_info);
+		symbol->name = (const char *)strings->data + raw.st_name;
+		symbol->value = raw.st_value;
+		symbol->size = raw.st_size;
+		symbol->shndx = raw.st_shndx;
+		symbol->type = ELF64_ST_TYPE(raw.st_info);
+		symbol->bind = ELF64_ST_BIND(raw.st_info);
 		/* Relocations name sections through nameless symbols. */
 		if (symbol->type == STT_SECTION &&
 		    symbol->shndx < image->section_count &&

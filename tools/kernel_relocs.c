@@ -175,12 +175,18 @@ static enum us_error add_section(const struct kernel_image *image,
 				 const struct image_section *section, u64 base,
 				 struct reloc_list *out)
 {
-	const Elf64_Rela *rela = (const void *)section->data;
 	enum us_error error = US_OK;
-	size_t i;
+	Elf64_Rela rela;
+	u64 at;
 
-	for (i = 0; i < section->header.sh_size / sizeof(*rela) && !error; i++)
-		error = add_one(image, memory, &rela[i], base, out);
+	if (!section->data)
+		return US_OK;
+	/* A section may lie anywhere in the file. */
+	for (at = 0; section->header.sh_size - at >= sizeof(rela) && !error;
+	     at += sizeof(rela)) {
+		memcpy(&rela, section->data + at, sizeof(rela));
+		error = add_one(image, memory, &rela, base, out);
+	}
 	return error;
 }
 

@@ -107,7 +107,7 @@ static void bad_fields(void)
 	bench_start(0);
 	request = bench_request(0);
 	ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));
-	request = bench_request(8);
+	request = bench_request(64);
 	ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));
 	request = bench_request(0xffff);
 	ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));

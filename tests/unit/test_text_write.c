@@ -78,7 +78,8 @@ static void elsewhere(void)
 	CU_ASSERT_FALSE(write_at(SIM_ARENA, 1));
 	CU_ASSERT_FALSE(write_at(SIM_HIDDEN, 1));
 	CU_ASSERT_FALSE(write_at(SIM_TEXT - 1, 2));
-	CU_ASSERT_FALSE(write_at(0, 1));
+	/* Of a module that is gone: the frame is not sealed any more. */
+	CU_ASSERT(write_at(0, 1));
 }
 
 /* A host that does not keep to core.h. */
