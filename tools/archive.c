@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,17 +198,16 @@ static enum us_error extract(const char *deb, const char *directory,
 			    &(struct process){ .argv = take });
 }
 
-static enum us_error move(const char *from_dir, const char *from,
+/* From the fetch's directory to where it stays; only what is whole gets there. */
+static enum us_error keep(const struct fetch *fetch, const char *from,
 			  const char *to)
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	enum us_error error = make_path(path, "%s/%s", from_dir, from);
+	enum us_error error;
+	char path[PATH_MAX];
 
-	if (!error)
-		error = make_path(target, "%s/%s", from_dir, to);
-	if (!error && rename(path, target))
-		error = fail(US_E_FILE_WRITE, "%s: %s", target,
-			     strerror(errno));
+	error = make_path(path, "%s/%s", fetch->directory, from);
+	if (!error && rename(path, to))
+		error = fail(US_E_FILE_WRITE, "%s: %s", to, strerror(errno));
 	return error;
 }
 
@@ -214,7 +215,8 @@ static enum us_error fetch_debug(const struct fetch *fetch)
 {
 	char package[PACKAGE_NAME], vmlinux[PATH_MAX], map[PATH_MAX];
 	const char *const members[] = { vmlinux, map, NULL };
-	char deb[PATH_MAX];
+	struct archive_kernel *kernel = fetch->kernel;
+	char deb[PATH_MAX], kept[PATH_MAX];
 	enum us_error error;
 
 	snprintf(package, sizeof(package), "linux-image-%s-dbg",
@@ -228,15 +230,14 @@ static enum us_error fetch_debug(const struct fetch *fetch)
 				  fetch->release);
 	if (!error)
 		error = extract(deb, fetch->directory, members);
+	/* Modules are taken out of it when they are needed. */
 	if (!error)
-		error = move(fetch->directory, vmlinux, "vmlinux");
+		error = make_path(kept, "%s/debug.deb", kernel->directory);
+	if (!error && rename(deb, kept))
+		error = fail(US_E_FILE_WRITE, "%s: %s", kept, strerror(errno));
 	if (!error)
-		error = move(fetch->directory, map, "System.map");
-	/* Kept: modules are taken out of it when they are needed. */
-	if (!error && rename(deb, strcat(strcpy(map, fetch->directory),
-					 "/debug.deb")))
-		error = fail(US_E_FILE_WRITE, "%s: %s", map, strerror(errno));
-	return error;
+		error = keep(fetch, map, kernel->system_map);
+	return error ? error : keep(fetch, vmlinux, kernel->vmlinux);
 }
 
 static enum us_error fetch_headers(const struct fetch *fetch)
@@ -251,11 +252,7 @@ static enum us_error fetch_headers(const struct fetch *fetch)
 		error = extract(deb, fetch->directory, members);
 	if (!error)
 		error = make_path(tree, "usr/src/%s", package);
-	if (!error)
-		error = move(fetch->directory, tree, "headers");
-	if (!error)
-		unlink(deb);
-	return error;
+	return error ? error : keep(fetch, tree, fetch->kernel->headers);
 }
 
 static enum us_error fetch_source(const struct fetch *fetch)
@@ -270,92 +267,118 @@ static enum us_error fetch_source(const struct fetch *fetch)
 		error = extract(deb, fetch->directory, members);
 	if (!error)
 		error = make_path(tarball, "usr/src/%s.tar.xz", package);
-	if (!error)
-		error = move(fetch->directory, tarball, "source.tar.xz");
-	if (!error)
-		unlink(deb);
-	return error;
+	return error ? error : keep(fetch, tarball, fetch->kernel->source);
 }
 
-static enum us_error name_files(const char *directory,
-				struct archive_kernel *kernel)
+/* In a directory of its own, which goes whatever happens. */
+static enum us_error fetch_part(struct fetch *fetch,
+				enum us_error (*part)(const struct fetch *))
 {
-	enum us_error error = make_path(kernel->vmlinux, "%s/vmlinux",
-					directory);
-
-	if (!error)
-		error = make_path(kernel->system_map, "%s/System.map",
-				  directory);
-	if (!error)
-		error = make_path(kernel->headers, "%s/headers", directory);
-	if (!error)
-		error = make_path(kernel->source, "%s/source.tar.xz",
-				  directory);
-	return error;
-}
-
-static enum us_error fetch_all(struct fetch *fetch, const char *directory)
-{
-	char package[PACKAGE_NAME];
+	char package[PACKAGE_NAME], why[1024];
 	enum us_error error;
 
 	snprintf(package, sizeof(package), "linux-image-%s-dbg",
 		 fetch->release);
 	error = newest_version(package, fetch->version);
 	if (!error)
-		error = make_path(fetch->directory, "%s.part", directory);
+		error = make_path(fetch->directory, "%s/part",
+				  fetch->kernel->directory);
 	if (!error)
 		error = remove_tree(fetch->directory);
 	if (!error)
 		error = make_directories(fetch->directory);
 	if (!error)
-		error = fetch_source(fetch);
-	if (!error)
-		error = fetch_headers(fetch);
-	if (!error)
-		error = fetch_debug(fetch);
-	if (!error && rename(fetch->directory, directory))
-		error = fail(US_E_FILE_WRITE, "%s: %s", directory,
-			     strerror(errno));
-	return error;
+		error = part(fetch);
+	snprintf(why, sizeof(why), "%s", fail_detail());
+	if (fetch->directory[0] && remove_tree(fetch->directory))
+		warning("%s is left over", fetch->directory);
+	return error ? fail(error, "%s", why) : US_OK;
 }
 
-enum us_error archive_fetch(const char *release, struct archive_kernel *kernel)
+static enum us_error name_files(const char *release,
+				struct archive_kernel *kernel)
 {
-	struct fetch fetch = { .release = release, .kernel = kernel };
-	char directory[PATH_MAX], cache[PATH_MAX];
+	char cache[PATH_MAX];
 	enum us_error error = cache_directory(cache);
 
 	if (!error)
-		error = make_path(directory, "%s/kernels/%s", cache, release);
+		error = make_path(kernel->directory, "%s/kernels/%s", cache,
+				  release);
 	if (!error)
-		error = name_files(directory, kernel);
-	if (error || !access(directory, R_OK))
-		return error;
-	return fetch_all(&fetch, directory);
+		error = make_path(kernel->vmlinux, "%s/vmlinux",
+				  kernel->directory);
+	if (!error)
+		error = make_path(kernel->system_map, "%s/System.map",
+				  kernel->directory);
+	if (!error)
+		error = make_path(kernel->headers, "%s/headers",
+				  kernel->directory);
+	if (!error)
+		error = make_path(kernel->source, "%s/source.tar.xz",
+				  kernel->directory);
+	return error;
+}
+
+static bool have(const char *path)
+{
+	return !access(path, R_OK);
+}
+
+/* Two at once would take each other's files away. */
+static enum us_error take_lock(const struct archive_kernel *kernel, int *lock)
+{
+	enum us_error error = make_directories(kernel->directory);
+	char path[PATH_MAX];
+
+	if (!error)
+		error = make_path(path, "%s/.lock", kernel->directory);
+	*lock = error ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (!error && (*lock < 0 || flock(*lock, LOCK_EX)))
+		error = fail(US_E_FILE_WRITE, "%s: %s", path, strerror(errno));
+	return error;
+}
+
+enum us_error archive_fetch(const char *release, unsigned int parts,
+			    struct archive_kernel *kernel)
+{
+	struct fetch fetch = { .release = release, .kernel = kernel };
+	enum us_error error = name_files(release, kernel);
+	int lock = -1;
+
+	if (!error)
+		error = take_lock(kernel, &lock);
+	if (!error && parts & ARCHIVE_SOURCE && !have(kernel->source))
+		error = fetch_part(&fetch, fetch_source);
+	if (!error && parts & ARCHIVE_HEADERS && !have(kernel->headers))
+		error = fetch_part(&fetch, fetch_headers);
+	if (!error && parts & ARCHIVE_DEBUG && !have(kernel->vmlinux))
+		error = fetch_part(&fetch, fetch_debug);
+	if (lock >= 0)
+		close(lock);
+	return error;
 }
 
 enum us_error archive_module(const char *release, const char *name,
 			     char path[PATH_MAX])
 {
-	char directory[PATH_MAX], cache[PATH_MAX], deb[PATH_MAX];
-	char member[PATH_MAX];
+	char deb[PATH_MAX], member[PATH_MAX];
 	const char *const members[] = { member, NULL };
-	enum us_error error = cache_directory(cache);
+	struct archive_kernel kernel;
+	enum us_error error = name_files(release, &kernel);
 
 	if (!error)
-		error = make_path(directory, "%s/kernels/%s", cache, release);
-	if (!error)
-		error = make_path(deb, "%s/debug.deb", directory);
+		error = make_path(deb, "%s/debug.deb", kernel.directory);
 	if (!error)
 		error = make_path(member, "./usr/lib/debug/lib/modules/%s/"
 				  "kernel/%s.ko", release, name);
 	if (!error)
-		error = make_path(path, "%s/%s", directory, member);
-	if (error || !access(path, R_OK))
+		error = make_path(path, "%s/%s", kernel.directory, member);
+	if (error || have(path))
 		return error;
-	if (access(deb, R_OK))
-		return fail(US_E_ARCHIVE, "%s is missing; name the module's "
-			    "file with --module", deb);
-	return extract(deb, directory, members);
+	if (!have(deb))
+		error = archive_fetch(release, ARCHIVE_DEBUG, &kernel);
+	if (!error && !have(deb))
+		error = fail(US_E_ARCHIVE, "%s is missing; name the module's "
+			     "file with --module", deb);
+	return error ? error : extract(deb, kernel.directory, members);
 }

@@ -14,6 +14,7 @@
 
 /* Where one release's files lie; all absolute paths. */
 struct archive_kernel {
+	char directory[PATH_MAX];	/* all of them */
 	char vmlinux[PATH_MAX];		/* with symbols and DWARF */
 	char system_map[PATH_MAX];
 	char headers[PATH_MAX];		/* directory with .config and include/ */
@@ -27,9 +28,17 @@ enum us_error cache_directory(char path[PATH_MAX]);
 /* Is @release like "6.1.0-56-cloud-amd64", safe in file and package names? */
 bool release_valid(const char *release);
 
-/* Find or fetch the files of @release. ARCHIVE when the archive does not have them
- * (any more) or cannot be reached, PROGRAM, FILE_WRITE. */
-enum us_error archive_fetch(const char *release, struct archive_kernel *kernel);
+enum archive_part {
+	ARCHIVE_SOURCE = 1,	/* 140 MB for Debian's 6.1 */
+	ARCHIVE_HEADERS = 2,	/* 2 MB */
+	ARCHIVE_DEBUG = 4,	/* 280 MB: vmlinux, System.map, modules */
+	ARCHIVE_ALL = 7,
+};
+
+/* Find or fetch @parts (enum archive_part) of @release. ARCHIVE when the archive does
+ * not have them (any more) or cannot be reached, PROGRAM, FILE_WRITE. */
+enum us_error archive_fetch(const char *release, unsigned int parts,
+			    struct archive_kernel *kernel);
 
 /* The module @name ("fs/xfs/xfs") as the debug package of @release has it, with
  * symbols and DWARF: @path. ARCHIVE, PROGRAM when there is none. */

@@ -19,31 +19,36 @@ static enum us_error choose(char path[PATH_MAX], const char *named)
 	return named ? make_path(path, "%s", named) : US_OK;
 }
 
-static bool need_archive(const struct build_options *options)
+static unsigned int parts_needed(const struct build_options *options)
 {
-	return options->release &&
-	       (!options->source || !options->vmlinux ||
-		(!options->config && !options->headers));
+	return (options->source ? 0 : ARCHIVE_SOURCE) |
+	       (options->headers || options->config ? 0 : ARCHIVE_HEADERS) |
+	       (options->vmlinux ? 0 : ARCHIVE_DEBUG);
 }
 
 static enum us_error find_inputs(struct build *build)
 {
 	const struct build_options *options = build->options;
+	struct archive_kernel *kernel = &build->kernel;
 	enum us_error error = US_OK;
 
-	if (need_archive(options)) {
-		error = archive_fetch(options->release, &build->kernel);
-		build->headers = build->kernel.headers;
-	}
-	/* Another configuration is not the one that the package belongs to. */
-	if (options->headers || options->config)
-		build->headers = options->headers;
+	if (options->release)
+		error = archive_fetch(options->release, parts_needed(options),
+				      kernel);
 	if (!error)
-		error = choose(build->kernel.vmlinux, options->vmlinux);
+		error = choose(kernel->source, options->source);
 	if (!error)
-		error = choose(build->kernel.source, options->source);
+		error = choose(kernel->headers, options->headers);
+	/* The fetched map goes with the fetched kernel only. */
+	if (!error && options->vmlinux)
+		kernel->system_map[0] = 0;
 	if (!error)
-		error = choose(build->kernel.system_map, options->system_map);
+		error = choose(kernel->system_map, options->system_map);
+	if (!error)
+		error = choose(kernel->vmlinux, options->vmlinux);
+	/* Another configuration is not the one that the headers belong to. */
+	if (!error && (options->headers || !options->config))
+		build->headers = kernel->headers;
 	if (!error && options->config)
 		return choose(build->config, options->config);
 	return error ? error : make_path(build->config, "%s/.config",

@@ -155,7 +155,7 @@ enum us_error cmd_build(int argc, char **argv)
 	if (!options.jobs)
 		options.jobs = get_nprocs();
 	if (options.fetch_only)
-		return archive_fetch(options.release, &kernel);
+		return archive_fetch(options.release, ARCHIVE_ALL, &kernel);
 	error = build_bundle(&options, &file);
 	if (!error)
 		error = check_bundle(options.output, file.data, file.len,

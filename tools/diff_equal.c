@@ -5,6 +5,7 @@
 #include "diff_match.h"
 
 #define MAX_DEPTH	16u		/* constants that point to constants */
+#define MAX_STEPS	100000u		/* and how many in all */
 #define MAX_LITERAL	(64u << 10)
 #define INSN_MAX	15u
 #define SAME		1u
@@ -179,7 +180,7 @@ static bool targets(struct match *match, const struct side_target *old,
 {
 	const struct side_symbol *a, *b;
 
-	if (depth > MAX_DEPTH)
+	if (depth > MAX_DEPTH || match->steps++ > MAX_STEPS)
 		return false;
 	if (old->symbol != SIDE_NONE && new->symbol != SIDE_NONE) {
 		a = old_symbol(match, old->symbol);
@@ -202,6 +203,7 @@ static bool targets(struct match *match, const struct side_target *old,
 bool match_targets(struct match *match, const struct side_target *old,
 		   const struct side_target *new)
 {
+	match->steps = 0;
 	return targets(match, old, new, 0);
 }
 
@@ -263,6 +265,8 @@ bool match_data(struct match *match, u64 old, u64 new, u64 len,
 	struct stretch a, b;
 	u64 at = 0, next, width;
 
+	if (!depth)
+		match->steps = 0;
 	if (depth > MAX_DEPTH || !open_stretch(&a, match->old, old, len) ||
 	    !open_stretch(&b, match->new, new, len))
 		return false;

@@ -14,6 +14,7 @@ struct match {
 	u32 *to_old;		/* by new symbol */
 	u8 *memo;		/* by old symbol: are the numbered constants the
 				 * same? 0 unknown */
+	u32 steps;		/* of the comparison under way; bounded */
 	struct build_text {	/* what a side calls its own build: */
 		char words[8][64];	/* release, version, date */
 		u32 count;

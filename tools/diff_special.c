@@ -290,20 +290,30 @@ enum us_error author_emit_site(struct author *author, u32 index, u64 address,
 	return error;
 }
 
+static bool is_thunk(const char *name)
+{
+	return !strcmp(name, "__x86_return_thunk") ||
+	       !strncmp(name, "__x86_indirect_thunk_r", 22);
+}
+
 static bool names_thunk(const struct author *author,
 			const struct side_target *target, u32 *old)
 {
 	const struct side *side = author->match->new;
 	u32 i, index;
 
+	/* An object only names it. */
+	if (target->symbol != SIDE_NONE &&
+	    is_thunk(side->symbols[target->symbol].name)) {
+		*old = author->match->to_old[target->symbol];
+		return *old != SIDE_NONE;
+	}
 	for (i = side_find_address(side, target->address);
 	     i < side->address_count; i++) {
 		index = side->by_address[i];
 		if (side->symbols[index].address != target->address)
 			return false;
-		if (strcmp(side->symbols[index].name, "__x86_return_thunk") &&
-		    strncmp(side->symbols[index].name,
-			    "__x86_indirect_thunk_r", 22))
+		if (!is_thunk(side->symbols[index].name))
 			continue;
 		*old = author->match->to_old[index];
 		return *old != SIDE_NONE;
@@ -371,14 +381,17 @@ enum us_error author_put_return(struct author *author, u32 index)
 {
 	static const u8 plain[] = { 0xc3, 0xcc };
 	const struct side *side = author->match->new;
-	u32 thunk = side_symbol_named(side, "__x86_return_thunk");
-	struct side_target target = { .symbol = thunk };
+	u32 thunk = side_find_name(side, "__x86_return_thunk");
+	struct side_target target = { .symbol = SIDE_NONE };
 	struct place place;
 
-	if (thunk == SIDE_NONE)
+	if (thunk == side->name_count ||
+	    strcmp(side->symbols[side->by_name[thunk]].name,
+		   "__x86_return_thunk"))
 		return author_put(&author->bodies[index], plain,
 				  sizeof(plain));
-	target.address = side->symbols[thunk].address;
+	target.symbol = side->by_name[thunk];
+	target.address = side->symbols[target.symbol].address;
 	if (!author_borrow(author, author->bodies[index].symbol, &target,
 			   &place))
 		return author_refuse(author, REASON_REFERENCE,

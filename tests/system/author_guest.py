@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A bundle that `underseal diff` made of two Debian kernels, in the older of them.
+"""The difference of two Debian kernels, as `underseal diff` carries it over and as
+`underseal build` compiles it from the two packages of their source, in the older one.
 
 Usage: author_guest.py 6.1.0-55-cloud-amd64 6.1.0-56-cloud-amd64
 
@@ -20,6 +21,7 @@ import files
 from run_tests import LOGS, start_server
 
 UNDERSEAL = files.out("underseal")
+CHANGED = "fs/ext4/mballoc.c"
 WRITE = ("mount -o remount,rw /data && mkdir /data/w && cd /data/w && "
          "for n in 1 2 3 4 5 6; do dd if=/dev/urandom of=f$n bs=64k count=12 "
          "2>/dev/null || exit 1; done; sync; md5sum f* > /tmp/before; "
@@ -33,26 +35,84 @@ def underseal(*arguments):
     subprocess.run([UNDERSEAL, *arguments], check=True)
 
 
-def make_disk(old, new, scratch):
-    """The old kernel's data disk with the bundle and its way back."""
-    bundle, revert = (os.path.join(scratch, name)
-                      for name in ("update.upatch", "update.revert"))
+def from_kernels(old, new, bundle):
     underseal("diff", *(files.out("kernels", release, "vmlinux")
                         for release in (old, new)),
               "-g", "90", "-n", "update", "-o", bundle)
-    underseal("authorize-revert", bundle, "-o", revert)
+
+
+def source_package(release):
+    """The compressed source that a kernel was built from; None when the archive has
+    dropped it."""
+    with open(files.out("kernels", release, "version"),
+              encoding="ascii") as file:
+        version = file.read().strip()
+    where = files.out("sources", version)
+    package = "linux-source-" + ".".join(version.split(".")[:2])
+    path = os.path.join(where, f"usr/src/{package}.tar.xz")
+    if not os.path.exists(path):
+        os.makedirs(where, exist_ok=True)
+        if subprocess.run(["apt-get", "download", "-qq", "-o",
+                           "APT::Sandbox::User=root", f"{package}={version}"],
+                          cwd=where).returncode:
+            return None
+        deb, = (os.path.join(where, name) for name in os.listdir(where)
+                if name.endswith(".deb"))
+        subprocess.run(["dpkg-deb", "-x", deb, where], check=True)
+        os.unlink(deb)
+    return path
+
+
+def take_out(package, path, where):
+    """One file of the source, below @where."""
+    os.makedirs(where)
+    subprocess.run(["tar", "-x", "-C", where, "--strip-components=1",
+                    "--occurrence=1", "-f", package, "--wildcards",
+                    f"*/{path}"], check=True)
+
+
+def from_source(old, new, bundle, scratch):
+    """False when the archive has dropped the source."""
+    packages = [source_package(release) for release in (old, new)]
+    if None in packages:
+        return False
+    for package, where in zip(packages, "ab"):
+        take_out(package, CHANGED, os.path.join(scratch, where))
+    patch = os.path.join(scratch, "fix.diff")
+    with open(patch, "w", encoding="utf-8") as file:
+        subprocess.run(["diff", "-u", f"a/{CHANGED}", f"b/{CHANGED}"],
+                       cwd=scratch, stdout=file)
+    kernel = files.out("kernels", old)
+    os.environ["XDG_CACHE_HOME"] = files.out("cache")
+    underseal("build", "--patch", patch, "--source", packages[0], "--headers",
+              os.path.join(kernel, "headers"), "--vmlinux",
+              os.path.join(kernel, "vmlinux"), "-g", "91", "-n", "fix", "-o",
+              bundle)
+    return True
+
+
+def make_disk(old, new, scratch):
+    """The old kernel's data disk with the bundles and their ways back; and whether
+    the one from source is there."""
+    bundles = [os.path.join(scratch, name)
+               for name in ("update.upatch", "fix.upatch")]
+    from_kernels(old, new, bundles[0])
+    have_source = from_source(old, new, bundles[1], scratch)
     disk = os.path.join(scratch, "data.img")
     shutil.copyfile(files.Kernel(old).data_image(), disk)
     # Some groups of blocks that nothing has touched yet.
     os.truncate(disk, os.path.getsize(disk) + (64 << 20))
     subprocess.run(["resize2fs", "-f", disk], check=True, capture_output=True)
-    for name in (bundle, revert):
-        underseal("sign", name, "--key", files.out("keys", "test.key"))
-        for path in (name, name + ".minisig"):
-            subprocess.run(["debugfs", "-w", "-R",
-                            f"write {path} {os.path.basename(path)}", disk],
-                           check=True, capture_output=True)
-    return disk
+    for bundle in bundles[:1 + have_source]:
+        revert = bundle.replace(".upatch", ".revert")
+        underseal("authorize-revert", bundle, "-o", revert)
+        for name in (bundle, revert):
+            underseal("sign", name, "--key", files.out("keys", "test.key"))
+            for path in (name, name + ".minisig"):
+                subprocess.run(["debugfs", "-w", "-R",
+                                f"write {path} {os.path.basename(path)}",
+                                disk], check=True, capture_output=True)
+    return disk, have_source
 
 
 def unpatched(server):
@@ -96,6 +156,24 @@ def reverted(server):
     expect("update" not in str(server.tool_ok("list")), "it is still listed")
 
 
+def applied_source(server):
+    """The bundle from source is installed"""
+    server.run("rm -rf /data/w; sync; true")
+    server.tool_ok("apply /data/fix.upatch", 300)
+    expect("fix" in str(server.tool_ok("list")), "it is not listed")
+
+
+def patched_source(server):
+    """With the bundle from source ext4 behaves as in the newer kernel too"""
+    patched(server)
+
+
+def reverted_source(server):
+    """That one is taken back as well"""
+    server.tool_ok("revert /data/fix.revert", 300)
+    expect("fix" not in str(server.tool_ok("list")), "it is still listed")
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.strip())
@@ -104,11 +182,16 @@ def main():
     os.makedirs(LOGS, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="underseal-") as scratch:
         kernel = files.Kernel(old)
-        disk = make_disk(old, new, scratch)
+        disk, have_source = make_disk(old, new, scratch)
         kernel.data_image = lambda: disk
         run_suite(report, "unpatched", [unpatched],
                   start_server(kernel, scratch, "author-unpatched", 2))
-        run_suite(report, "patched", [applied, patched, traced, reverted],
+        steps = [applied, patched, traced, reverted]
+        if have_source:
+            steps += [applied_source, patched_source, reverted_source]
+        else:
+            print("the archive has dropped the source: nothing is compiled")
+        run_suite(report, "patched", steps,
                   start_server(kernel, scratch, "author-patched", 2))
     print(report.summary(), flush=True)
     return 1 if report.failed or not report.passed else 0

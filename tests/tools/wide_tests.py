@@ -20,7 +20,8 @@ FIRST, LAST = "ext4_get_group_number", "cap_capable"
 ADDRESS = re.compile(r"(?:\$?0x)?(ffffffff[89a-f][0-9a-f]{7})(?: <[^>]*>)?")
 NEGATIVE = re.compile(r"-0x(7[0-9a-f]{7})(?=\()")
 PER_CPU = re.compile(r"%gs:0x([0-9a-f]+)(?![0-9a-f(])")
-RIP = re.compile(r"-?0x[0-9a-f]+\(%rip\)([^#]*)# ([0-9a-f]+)(?: <.*>)?")
+RIP = re.compile(r"-?0x[0-9a-f]+\(%rip\)([^#]*)# (?:0x)?([0-9a-f]+)"
+                 r"(?: <.*>)?")
 NUMBER = re.compile(r"(\.\d+)+$|(?<=__UNIQUE_ID_ddebug)\d+(\.\d+)?$")
 KEY = "lock-class"
 
