@@ -211,6 +211,10 @@ static enum us_error carry_out(struct plan *plan, const struct options *options)
 {
 	enum us_error error = US_OK;
 
+	if (options->output && !plan->match->old->linked)
+		return fail(US_E_OBJECT_UNSUPPORTED, "%s: bundles change the "
+			    "kernel image only; for modules there is the "
+			    "report (leave out -o)", plan->match->old->path);
 	if (options->output) {
 		error = check_obstacle(plan, options);
 		if (!error)

@@ -27,6 +27,11 @@ enum us_error author_open(struct author *author, struct match *match,
 		if (changes->list[i].old != SIDE_NONE)
 			author->old_changed[changes->list[i].old] =
 				changes->list[i].kind + 1;
+	/* In a relocatable file every address counts from the file's own. */
+	if (!old->linked) {
+		author->link_base = 1;
+		return US_OK;
+	}
 	if (text == SIDE_NONE)
 		return fail(US_E_SYMBOL_MISSING, "%s: _text", old->path);
 	author->link_base = old->symbols[text].address;

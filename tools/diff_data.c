@@ -14,7 +14,7 @@ static const char *const build_names[] = {
 static const char *const derived[] = {
 	"__ksymtab", "__kstrtab", "__kcrctab", "__crc_", "__UNIQUE_ID_",
 	"__initcall", "__param_", "___ksymtab", "__modver", "__BTF_ID__",
-	"_note_",
+	"_note_", "____versions", "__this_module",
 };
 
 static bool is_derived(const char *name)

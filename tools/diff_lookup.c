@@ -48,6 +48,12 @@ const u8 *side_bytes(const struct side *side, u64 address, u64 len)
 	return section->data + (address - section->address);
 }
 
+bool side_is_nameless(const struct side_symbol *symbol)
+{
+	return symbol->type == STT_SECTION || !symbol->name[0] ||
+	       !strncmp(symbol->name, ".L", 2);
+}
+
 u32 side_find_name(const struct side *side, const char *name)
 {
 	u32 low = 0, high = side->name_count, middle;
@@ -141,8 +147,7 @@ bool side_rela_target(const struct side *side, const Elf64_Rela *rela,
 	symbol = &side->symbols[index];
 	*target = (struct side_target){
 		.address = symbol->address + (u64)rela->r_addend,
-		.symbol = symbol->type == STT_SECTION || !symbol->name[0] ?
-			  SIDE_NONE : index,
+		.symbol = side_is_nameless(symbol) ? SIDE_NONE : index,
 		.addend = rela->r_addend,
 	};
 	return true;

@@ -148,6 +148,10 @@ static enum us_error try_function(struct plan *plan, struct author *author,
 	layout = layouts_used(&plan->layouts, plan->match->new->
 			      symbols[change->new].address);
 	error = plan_check_entry(author, change->old, &at);
+	/* Of modules there is a report only, which says so. */
+	if (!error && plan->match->old->linked && !plan->layouts.known)
+		error = author_refuse(author, REASON_LAYOUT, "nothing is known "
+				      "of layouts: no BTF");
 	if (!error && layout)
 		error = author_refuse(author, REASON_LAYOUT, "struct %s",
 				      layout);
@@ -327,6 +331,9 @@ static enum us_error decide_all(struct plan *plan,
 	if (capability >= 0 && cpu != SIDE_NONE)
 		plan->capability = plan->match->old->symbols[cpu].address +
 				   (u64)capability;
+	/* What a module's alternatives test is the kernel's. */
+	if (!plan->match->old->linked)
+		plan->capability = 1;
 	author.capability = plan->capability;
 	for (i = 0; i < plan->changes.count && !error; i++) {
 		plan->decisions[i].change = plan->changes.list[i];

@@ -138,7 +138,10 @@ void diff_print(FILE *stream, const struct plan *plan)
 		      stream);
 	for (i = 0; i < plan->changes.count; i++)
 		print_decision(stream, plan, &plan->decisions[i]);
-	if (!plan->changes.count)
+	if (plan->changes.count && !plan->match->old->linked)
+		fputs("Bundles change the kernel image only; a module is "
+		      "replaced by loading the new one.\n", stream);
+	else if (!plan->changes.count)
 		fputs("Nothing differs that runs.\n", stream);
 	else if (!obstacles)
 		fputs("No reboot is needed: all of it can be patched.\n",

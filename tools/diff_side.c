@@ -264,8 +264,7 @@ static enum us_error index_symbols(struct side *side)
 		return fail(US_E_NO_MEMORY, "%s", side->path);
 	for (i = 0; i < side->symbol_count; i++) {
 		symbol = &side->symbols[i];
-		if (!symbol->name[0] || symbol->type == STT_FILE ||
-		    symbol->type == STT_SECTION)
+		if (symbol->type == STT_FILE || side_is_nameless(symbol))
 			continue;
 		side->by_name[side->name_count++] = i;
 		if (symbol->section != SIDE_NONE &&

@@ -94,6 +94,9 @@ const struct side_section *side_section(const struct side *side,
 /* The file's bytes for [@address, @address + @len), or NULL. */
 const u8 *side_bytes(const struct side *side, u64 address, u64 len);
 
+/* A section's symbol, or one that the assembler made up (".LC5"). */
+bool side_is_nameless(const struct side_symbol *symbol);
+
 /* First index in by_name of @name; name_count when there is none. */
 u32 side_find_name(const struct side *side, const char *name);
 /* A global (else the only local) definition of @name, or SIDE_NONE. */

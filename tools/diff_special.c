@@ -385,7 +385,7 @@ enum us_error author_put_return(struct author *author, u32 index)
 	struct side_target target = { .symbol = SIDE_NONE };
 	struct place place;
 
-	if (thunk == side->name_count ||
+	if (!author->match->old->linked || thunk == side->name_count ||
 	    strcmp(side->symbols[side->by_name[thunk]].name,
 		   "__x86_return_thunk"))
 		return author_put(&author->bodies[index], plain,

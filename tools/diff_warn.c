@@ -177,6 +177,9 @@ static enum us_error put_call(struct author *author, u32 index,
 	u32 symbol = side_symbol_named(side, name);
 	struct place place = { .kind = PLACE_IMAGE };
 
+	/* A module's kernel has it: its own code warns by the same way. */
+	if (!side->linked)
+		return author_branch(author, index, CALL_REL32, &place);
 	if (symbol == SIDE_NONE || side->symbols[symbol].type != STT_FUNC)
 		return author_refuse(author, REASON_WARN, "the old kernel has "
 				     "no %s()", name);

@@ -82,8 +82,7 @@ $(OUT)/fuzz/elf: $(call objects,fuzzelf,tests/fuzz/elf.c $(DIFF_READER) \
 # A good input for it.
 $(OUT)/tests/elf-seed.o: tests/tools/author/kernel.c tests/tools/author/kernel.h
 	@mkdir -p $(@D)
-	$(Q)gcc -O1 -fno-pic -mcmodel=kernel -ffreestanding -w -DRELEASE='"1"' \
-		-DSHIFT=0 -c $< -o $@
+	$(Q)gcc -O1 -fno-pic -mcmodel=kernel -ffreestanding -w -DRELEASE='"1"' -c $< -o $@
 unit: $(OUT)/tests/elf-seed.o
 
 # Tests of the command and of the doorbell's client.

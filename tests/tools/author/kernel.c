@@ -5,6 +5,12 @@
  */
 #include "kernel.h"
 
+#ifdef NEW
+#define PICK(old, new) new
+#else
+#define PICK(old, new) old
+#endif
+
 struct cpuinfo_x86 { long before; unsigned int x86_capability[24]; };
 struct thing {
 	int first;
@@ -56,13 +62,26 @@ noinline int table_of(int x)
 	return squares[x & 7] + stays(x);
 }
 noinline const char *release_of(void) { return "running " RELEASE; }
-noinline void line_of(int x) { if (x) WARN(__LINE__ + SHIFT); }
 
+/* Lines were added above: not a change. */
 #ifdef NEW
-#define PICK(old, new) new
+#line 1009
 #else
-#define PICK(old, new) old
+#line 1000
 #endif
+noinline void line_of(int x) { if (x) WARN(__LINE__); }
+noinline int note_line(int line, int x) { return line + x + counter; }
+noinline int passes_line(int x)
+{
+	counter += stays(x);
+	return note_line(__LINE__, x);
+}
+/* The same number, but none of a line. */
+noinline int passes_number(int x)
+{
+	counter += stays(x);
+	return note_line(PICK(5000, 5009), x);
+}
 
 /* Simple: code, a string, a constant table, a new helper, a call of another
  * changed function. */
