@@ -9,6 +9,7 @@ include $(wildcard tests/*/module.mk)
 ## make unit       the tests that need no emulator, in under a minute (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
 ## make author-guest  a bundle made by underseal diff of two Debian kernels, in a guest
+## make soak       a sealed server traces, loads modules, works (SOAK_MINUTES=120)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
@@ -142,16 +143,20 @@ do-demo: all $(GUEST_READY)
 	$(Q)python3 tests/system/demo.py $(KREL)
 do-test: all $(TEST_READY)
 	$(Q)python3 tests/system/run_tests.py $(KREL)
+do-soak: all $(TEST_READY)
+	$(Q)python3 tests/system/soak.py $(KREL)
+# What the other kernels of `make test` need.
+do-prepare: $(GUEST_READY)
 do-bench: all $(TEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
 do-debian-server: all $(GUEST_READY)
 	$(Q)python3 tests/system/debian_server.py $(KREL)
 do-author-guest: all $(GUEST_READY)
 	$(Q)python3 tests/system/author_guest.py $(KREL) $(NEXT)
-.PHONY: do-run do-demo do-test do-bench do-debian-server do-author-guest
+.PHONY: do-run do-demo do-test do-soak do-prepare do-bench do-debian-server do-author-guest
 endif
 
-run demo bench debian-server:
+run demo bench soak debian-server:
 	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
 		$(MAKE) --no-print-directory KREL=$$release do-$@
 
@@ -167,13 +172,24 @@ author-guest:
 			"6.1.0-55 or 6.1.0-56"; \
 	fi
 
+# Kernels that `make test` has a short look at; `make test MORE_KERNELS=` at none.
+MORE_KERNELS := 6.12-cloud-amd64 6.1-amd64
+
 # The unit tests' count is added to the system tests' by run_tests.py.
 test:
 	$(Q)mkdir -p $(OUT)
 	$(Q)$(MAKE) --no-print-directory unit 2>&1 | tee $(OUT)/unit.log; \
 		echo $${PIPESTATUS[0]} > $(OUT)/unit.status
-	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
+	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) || exit 1; \
+		for kind in $(MORE_KERNELS); do \
+			if other=$$(build/run/fetch-kernel $$kind); then \
+				$(MAKE) --no-print-directory KREL=$$other \
+					do-prepare || exit 1; \
+				more="$$more $$other"; \
+			else missing="$$missing $$kind"; fi; \
+		done; \
+		OTHER_KERNELS="$$more" MISSING_KERNELS="$$missing" \
 		$(MAKE) --no-print-directory KREL=$$release do-test
 test: SHELL := /bin/bash
 
-PHONY += run demo test bench debian-server author-guest
+PHONY += run demo test bench soak debian-server author-guest

@@ -6,7 +6,8 @@ Usage: run_tests.py RELEASE [NAME]
 
 NAME picks one suite (smp1, smp2, smp4, guest-agent, loader, control-1, ...) or all
 checks with these words in their title. Settings: JOBS (machines at a time),
-LOAD_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL. The last line counts the unit
+LOAD_MINUTES, SOAK_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL; OTHER_KERNELS: releases
+for the short suites kernel-RELEASE, MISSING_KERNELS: what could not be had. The last line counts the unit
 tests too, when `make test` has just run them (build/out/unit.log).
 """
 import concurrent.futures
@@ -27,6 +28,7 @@ import machine
 import pin_checks
 import seal_checks
 import server_checks
+import soak
 
 LOGS = files.out("logs")
 
@@ -81,12 +83,16 @@ def jobs(report, kernel, scratch, only):
     """Callables that may run at the same time, the longest first."""
     work = []
 
-    def suite(name, checks, smp, **start):
+    def suite(name, checks, smp, of=kernel, **start):
         work.append(lambda: run_suite(
             report, name, checks,
-            start_server(kernel, scratch, name, smp, **start), only))
+            start_server(of, scratch, name, smp, **start), only))
 
     suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
+    suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
+    for release in os.environ.get("OTHER_KERNELS", "").split():
+        other = files.Kernel(release)
+        suite(f"kernel-{release}", seal_checks.SHORT_CHECKS, 2, of=other)
     for smp in (4, 2, 1):
         suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
                             or not getattr(check, "several_cpus", False)],
@@ -151,6 +157,9 @@ def main():
         for future in futures:
             future.result()
     if not only:
+        for kind in os.environ.get("MISSING_KERNELS", "").split():
+            report.add("SKIP", f"kernel-{kind}", "a short run on this kernel",
+                       "the archive has none with debug image and headers")
         add_unit_tests(report)
     print(report.summary(), flush=True)
     return 1 if report.failed or not report.passed else 0

@@ -41,6 +41,8 @@ def tools_run(server):
                             ("kexec --version", "kexec-tools")):
         text = server.sh(command)[1]
         expect(wanted in text, f"{command}: {text}")
+    # Who reads a trace of vfs_read() would otherwise read for ever.
+    server.run(f"echo 1 > {T}/options/pause-on-trace")
     # Emulated, switching all sites takes longer than Linux waits by itself.
     server.run("echo 60 > /proc/sys/kernel/watchdog_thresh; "
                "echo 1 > /sys/module/rcupdate/parameters/"
@@ -172,24 +174,31 @@ def ftrace_all(server):
 
 @row
 def trace_cmd(server):
-    """ftrace: trace-cmd records functions and events"""
-    for options, wanted in (("-p function -l 'vfs_r*'", "vfs_read"),
-                            ("-p function_graph -l vfs_read", "vfs_read"),
-                            ("-e sched:sched_switch -e syscalls",
-                             "sys_exit_read")):
-        server.run(f"trace-cmd record -q {options} -o /tmp/t.dat "
-                   f"{READ.split(' 2>')[0]}", timeout=300)
-        text = server.run("trace-cmd report -i /tmp/t.dat 2>/dev/null | "
-                          f"grep -m 3 {wanted}; trace-cmd reset",
-                          timeout=300)
-        expect(wanted in text, f"{options}: {text}")
+    """ftrace: trace-cmd traces functions and records events"""
+    for plugin in ("function", "function_graph"):
+        # Back to nop first: trace-cmd would drop the filter first, and so trace
+        # all functions for a moment, which takes long when emulated.
+        script(server, f"trace-cmd start -p {plugin} -l 'vfs_r*'", READ,
+               "trace-cmd stop")
+        text = server.run("trace-cmd show | grep -m 3 vfs_read; "
+                          "trace-cmd start -p nop; trace-cmd clear; "
+                          f"echo > {T}/set_ftrace_filter")
+        expect("vfs_read" in text, f"{plugin}: {text}")
+    server.run("trace-cmd record -q -e sched:sched_switch -e syscalls "
+               f"-o /tmp/t.dat {READ.split(' 2>')[0]}", timeout=300)
+    text = server.run("trace-cmd report -i /tmp/t.dat 2>/dev/null | "
+                      "grep -m 3 sys_exit_read", timeout=300)
+    expect("sys_exit_read" in text, text)
+    server.run(f"echo 1 > {T}/tracing_on; "
+               f"echo 1 > {T}/options/pause-on-trace")
 
 
 @row
 def tracing_suspended(server):
     """tracing is suspended and resumed, in instances too"""
     other = f"{T}/instances/other"
-    script(server, f"mkdir {other}", f"echo vfs_read > {T}/set_ftrace_filter",
+    script(server, f"mkdir {other}", f"echo 1 > {other}/options/pause-on-trace",
+           f"echo vfs_read > {T}/set_ftrace_filter",
            f"echo vfs_read > {other}/set_ftrace_filter",
            f"echo function > {T}/current_tracer",
            f"echo function > {other}/current_tracer",
