@@ -141,7 +141,7 @@ def another_space(server):
     address = server.symbol("version_proc_show")
     server.attack("physical", address)
     known = mapping(server)
-    server.run(f"(echo map_own {address:#x} 4000 > {ATTACK}; "
+    server.run(f"(echo map_own {address:#x} 3000 > {ATTACK}; "
                f"cat {ATTACK}) > /tmp/own 2>&1 & sleep 1")
     error, answer = server.tool("apply /data/version.upatch")
     if server.policy == "report":
