@@ -110,7 +110,7 @@ def running(kernel, scratch):
     return {
         "cpus": status["vcpus"],
         "seal_ms": report["duration_ns"] / 1e6,
-        "text_bytes": report["bytes_exact"] + report["bytes_masked"],
+        "text_bytes": report["text"]["bytes"],
         "exits": exits,
         "patch": patches,
         "memory": {
