@@ -64,7 +64,7 @@ def raw_requests(server):
         ("GUEST_ADDRESS", "rbx=0"),
         ("GUEST_ADDRESS", "rbx=0x4000000000000000"),
         ("BAD_REQUEST", "magic=1"),
-        ("ABI_VERSION", "version=2"),
+        ("ABI_VERSION", "version=99"),
         ("BAD_REQUEST", "op=99"),
         ("BAD_REQUEST", "ticket=0"),
         ("OUT_TOO_SMALL", "outlen=8"),
