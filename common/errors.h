@@ -94,6 +94,15 @@ X(NO_PRIVILEGE, 115, "This needs the right to ring Underseal's doorbell (CAP_SYS
 X(NO_MEMORY, 116, "Not enough memory.") \
 X(TIMEOUT, 117, "No answer came in time.") \
 X(PROTOCOL, 118, "Underseal gave an answer that is not understood.") \
+X(NOT_PATCHABLE, 125, "The update changes what a patch cannot bring; the whole of it needs a reboot.") \
+X(UNRELATED, 126, "The two files are not two builds of the same thing.") \
+X(FIX_FORMAT, 127, "The fix is not a unified diff that changes source files.") \
+X(FIX_APPLY, 128, "The fix does not apply to this kernel's source.") \
+X(COMPILE, 129, "The kernel's source does not compile with the fix.") \
+X(COMPILER, 130, "The compiler is not the one that the vendor used.") \
+X(BUILD_MISMATCH, 131, "What was built without the fix is not the vendor's kernel.") \
+X(ARCHIVE, 132, "The package archive does not have what is needed.") \
+X(PROGRAM, 133, "Another program is missing or failed.") \
 X(CPU_VENDOR, 140, "This processor has neither AMD-V nor Intel VT-x.") \
 X(SVM_DISABLED, 141, "AMD-V is switched off by the firmware.") \
 X(NO_NESTED_PAGING, 142, "This processor has no nested paging.") \

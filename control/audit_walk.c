@@ -58,7 +58,8 @@ static bool differs(const struct walk *walk, u64 gva, u32 level,
 		.at = walk->at[i],
 		.found = walk->path[i],
 		.wanted = i > 1 ? walk->slot->path[i] :
-				  audit_span_entry(walk->span, gva),
+				  audit_span_entry(walk->span, gva) |
+				  (walk->path[1] & PTE_GLOBAL),
 		.level = i,
 	};
 	return false;

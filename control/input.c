@@ -4,8 +4,10 @@
 #include "guest_memory.h"
 #include "input.h"
 #include "keys.h"
+#include "scratch.h"
 
-static u8 data_buffer[US_MAX_BUNDLE] __attribute__((aligned(8)));
+union control_scratch control_scratch;
+
 static u8 signature_buffer[US_MAX_SIGNATURE];
 
 static enum us_error load(const struct control_call *call, u32 index, void *to,
@@ -41,9 +43,10 @@ enum us_error input_load(const struct control_call *call, struct input *input)
 	u8 digest[MINISIGN_DIGEST];
 	enum us_error error;
 
-	input->data = data_buffer;
+	input->data = control_scratch.bundle;
 	input->len = call->request.in[0].len;
-	error = load(call, 0, data_buffer, sizeof(data_buffer));
+	error = load(call, 0, control_scratch.bundle,
+		     sizeof(control_scratch.bundle));
 	if (!error)
 		error = input_load_signature(call, &signature, &input->key);
 	if (error)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "scratch.h"
 #include "site_rule.h"
 #include "state.h"
 #include "text.h"
 #include "verify.h"
 
-u8 verify_buffer[US_BLOCK_MAX] __attribute__((aligned(8)));
 
-static u8 expected[US_BLOCK_BYTES];
-static u8 found[US_BLOCK_BYTES + US_SITE_MAX_LEN];
+static u8 *const expected = control_scratch.verify.expected;
+static u8 *const found = control_scratch.verify.found;
 
 /* A block on its way through. Offsets are image offsets, or a module text's. */
 struct check {

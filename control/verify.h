@@ -7,10 +7,11 @@
 #define UNDERSEAL_VERIFY_H
 
 #include "abi.h"
+#include "scratch.h"
 #include "text_map.h"
 
 /* Where a block lies while it is parsed and compared: one at a time. */
-extern u8 verify_buffer[US_BLOCK_MAX];
+#define verify_buffer	(control_scratch.verify.block)
 
 /*
  * Compare @block of @map's text: bytes outside sites exactly, sites with the values

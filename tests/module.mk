@@ -8,6 +8,7 @@ include $(wildcard tests/*/module.mk)
 ## make demo       show the main job, unattended, in plain sentences
 ## make unit       the tests that need no emulator, in under a minute (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
+## make author-guest  a bundle made by underseal diff of two Debian kernels, in a guest
 ## make soak       a sealed server traces, loads modules, works (SOAK_MINUTES=120)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
@@ -150,12 +151,26 @@ do-bench: all $(TEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
 do-debian-server: all $(GUEST_READY)
 	$(Q)python3 tests/system/debian_server.py $(KREL)
-.PHONY: do-run do-demo do-test do-soak do-prepare do-bench do-debian-server
+do-author-guest: all $(GUEST_READY)
+	$(Q)python3 tests/system/author_guest.py $(KREL) $(NEXT)
+.PHONY: do-run do-demo do-test do-soak do-prepare do-bench do-debian-server do-author-guest
 endif
 
 run demo bench soak debian-server:
 	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
 		$(MAKE) --no-print-directory KREL=$$release do-$@
+
+# Two releases whose difference a running system shows.
+author-guest: NEXT := 6.1.0-56-cloud-amd64
+author-guest:
+	$(Q)if old=$$(build/run/fetch-kernel 6.1.0-55-cloud-amd64) && \
+		build/run/fetch-kernel $(NEXT) > /dev/null; then \
+		$(MAKE) --no-print-directory KREL=$$old NEXT=$(NEXT) \
+			do-author-guest; \
+	else \
+		echo "0 passed, 0 failed, 1 skipped: the archive has dropped" \
+			"6.1.0-55 or 6.1.0-56"; \
+	fi
 
 # Kernels that `make test` has a short look at; `make test MORE_KERNELS=` at none.
 MORE_KERNELS := 6.12-cloud-amd64 6.1-amd64
@@ -177,4 +192,4 @@ test:
 		$(MAKE) --no-print-directory KREL=$$release do-test
 test: SHELL := /bin/bash
 
-PHONY += run demo test bench soak debian-server
+PHONY += run demo test bench soak debian-server author-guest

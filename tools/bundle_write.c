@@ -35,14 +35,19 @@ static int compare_relocs(const void *a, const void *b)
 
 static void fill_header(struct bundle_plan *plan)
 {
-	const struct us_baseline_header *kernel = plan->baseline->head.header;
 	struct us_bundle_header *header = &plan->header;
+	const struct us_baseline_header *kernel;
 
 	header->magic = US_BUNDLE_MAGIC;
 	header->version = US_BUNDLE_VERSION;
 	header->header_size = sizeof(*header);
-	memcpy(header->build_id, kernel->build_id, sizeof(header->build_id));
-	header->build_id_len = kernel->build_id_len;
+	/* Without a baseline the caller has filled in the build id. */
+	if (plan->baseline) {
+		kernel = plan->baseline->head.header;
+		memcpy(header->build_id, kernel->build_id,
+		       sizeof(header->build_id));
+		header->build_id_len = kernel->build_id_len;
+	}
 	header->string_bytes = plan->strings.len;
 	header->payload_bytes = plan->payload.len;
 }

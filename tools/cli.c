@@ -47,11 +47,16 @@ static void vmessage(const char *prefix, const char *format, va_list args)
 	fputc('\n', stderr);
 }
 
+bool notes_shown(void)
+{
+	return !cli_json && isatty(STDERR_FILENO);
+}
+
 void note(const char *format, ...)
 {
 	va_list args;
 
-	if (cli_json || !isatty(STDERR_FILENO))
+	if (!notes_shown())
 		return;
 	va_start(args, format);
 	vmessage("", format, args);
@@ -208,4 +213,15 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 		fail(US_E_USAGE, "an option is not known or lacks its value; "
 		     "see '%s --help'", argv[0]);
 	return US_E_USAGE;
+}
+
+bool is_label(const char *text, size_t room)
+{
+	size_t len = strlen(text);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return len && len < room;
 }

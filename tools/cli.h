@@ -43,6 +43,9 @@ void fail_print(void);
 /* A progress note on stderr; only when stderr is a terminal and not --json. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Are progress notes shown at all? */
+bool notes_shown(void);
+
 /* A warning on stderr, always. */
 void warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -62,6 +65,9 @@ error_t usage_error(const char *format, ...)
 
 /* Decimal or 0x number in [@min, @max] into *@out; false when @text is none. */
 bool parse_number(const char *text, u64 min, u64 max, u64 *out);
+
+/* 1 to @room - 1 printable ASCII characters? */
+bool is_label(const char *text, size_t room);
 
 /* @len bytes as lower-case hex in a static ring of buffers (4 deep, 64 bytes). */
 const char *hex(const u8 *bytes, size_t len);

@@ -25,28 +25,17 @@ static const struct argp_option option_table[] = {
 	{ 0 }
 };
 
-static bool is_printable(const char *text, size_t room)
-{
-	size_t len = strlen(text);
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return len && len < room;
-}
-
 static error_t check_options(const struct options *options)
 {
 	if (!options->object || !options->baseline || !options->system_map ||
 	    !options->output || !options->name || !options->generation)
 		return usage_error("OBJECT, --baseline, --system-map, "
 				   "--generation, --name and -o are needed");
-	if (!is_printable(options->name, US_NAME_MAX))
+	if (!is_label(options->name, US_NAME_MAX))
 		return usage_error("the name must be 1 to %u printable ASCII "
 				   "characters", US_NAME_MAX - 1);
 	if (options->description &&
-	    !is_printable(options->description, US_NAME_MAX * 2))
+	    !is_label(options->description, US_NAME_MAX * 2))
 		return usage_error("the description must be 1 to %u printable "
 				   "ASCII characters", US_NAME_MAX * 2 - 1);
 	return 0;

@@ -4,27 +4,63 @@
 #include "cli.h"
 #include "cmd.h"
 #include "file.h"
+#include "inspect.h"
 #include "report.h"
 #include "report_module.h"
 
+enum { KEY_VMLINUX = 0x300 };
+
+static const struct argp_option option_table[] = {
+	{ "disassemble", 'D', NULL, 0, "show old and new code of a bundle side "
+	  "by side", 0 },
+	{ "vmlinux", KEY_VMLINUX, "FILE", 0, "the bundle's kernel, for its code "
+	  "and names", 0 },
+	{ "baseline", 'b', "FILE", 0, "its baseline, for its code", 0 },
+	{ "system-map", 'm', "FILE", 0, "its System.map, for its names", 0 },
+	{ 0 }
+};
+
+static error_t check_options(const struct inspect_options *options)
+{
+	if (!options->file)
+		return usage_error("FILE is needed");
+	if (!inspect_code && (options->disassemble || options->vmlinux ||
+			      options->baseline || options->system_map))
+		return usage_error("this program shows no code; 'underseal' "
+				   "does");
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **path = state->input;
+	struct inspect_options *options = state->input;
 
 	switch (key) {
+	case 'D':
+		options->disassemble = true;
+		return 0;
+	case KEY_VMLINUX:
+		options->vmlinux = arg;
+		return 0;
+	case 'b':
+		options->baseline = arg;
+		return 0;
+	case 'm':
+		options->system_map = arg;
+		return 0;
 	case ARGP_KEY_ARG:
-		if (*path)
+		if (options->file)
 			return usage_error("one FILE only: '%s'", arg);
-		*path = arg;
+		options->file = arg;
 		return 0;
 	case ARGP_KEY_END:
-		return *path ? 0 : usage_error("FILE is needed");
+		return check_options(options);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.parser = parse, .args_doc = "FILE",
+	.options = option_table, .parser = parse, .args_doc = "FILE",
 	.doc = "Check a bundle, a baseline (of a kernel or a module) or a revert "
 	"authorisation, whichever "
 	"FILE is, and show what it holds. The signature is not looked at: that "
@@ -58,19 +94,27 @@ static enum us_error inspect_module(const char *path, const struct buffer *file)
 	return US_OK;
 }
 
-static enum us_error inspect_bundle(const char *path, const struct buffer *file)
+static enum us_error inspect_bundle(const struct inspect_options *options,
+				    const struct buffer *file)
 {
 	struct us_bundle bundle;
 	enum us_error error;
+	json_t *object = NULL;
 
-	error = check_bundle(path, file->data, file->len, &bundle);
+	error = check_bundle(options->file, file->data, file->len, &bundle);
 	if (error)
 		return error;
 	if (cli_json)
-		print_json(bundle_json(&bundle, file->data, file->len));
+		object = bundle_json(&bundle, file->data, file->len);
 	else
 		bundle_print(&bundle, file->data, file->len);
-	return US_OK;
+	if (inspect_code)
+		error = inspect_code(options, &bundle, object);
+	if (error)
+		json_decref(object);
+	else
+		print_json(object);
+	return error;
 }
 
 static enum us_error inspect_revert(const char *path, const struct buffer *file)
@@ -88,8 +132,10 @@ static enum us_error inspect_revert(const char *path, const struct buffer *file)
 	return US_OK;
 }
 
-static enum us_error inspect(const char *path, const struct buffer *file)
+static enum us_error inspect(const struct inspect_options *options,
+			     const struct buffer *file)
 {
+	const char *path = options->file;
 	u64 magic = 0;
 
 	if (file->len >= sizeof(magic))
@@ -103,21 +149,21 @@ static enum us_error inspect(const char *path, const struct buffer *file)
 		return inspect_revert(path, file);
 	}
 	/* What is no bundle either gets the bundle reader's answer. */
-	return inspect_bundle(path, file);
+	return inspect_bundle(options, file);
 }
 
 enum us_error cmd_inspect(int argc, char **argv)
 {
-	const char *path = NULL;
+	struct inspect_options options = { 0 };
 	struct buffer file;
 	enum us_error error;
 
-	error = parse_options(&argp, argc, argv, &path);
+	error = parse_options(&argp, argc, argv, &options);
 	if (error)
 		return error;
-	error = file_read(path, US_MAX_BASELINE, &file);
+	error = file_read(options.file, US_MAX_BASELINE, &file);
 	if (!error)
-		error = inspect(path, &file);
+		error = inspect(&options, &file);
 	buffer_free(&file);
 	return error;
 }

@@ -158,7 +158,8 @@ static enum us_error load_symbols(struct kernel_image *image)
 			table = &image->sections[i];
 	if (!table || table->header.sh_entsize != sizeof(Elf64_Sym) ||
 	    !table->data)
-		return bad_elf(image, "no symbol table");
+		return bad_elf(image, "no symbol table: it is stripped; "
+			       "take vmlinux from the -dbg package");
 	image->symbol_count = table->header.sh_size / sizeof(Elf64_Sym);
 	image->symbols = calloc(image->symbol_count + 1,
 				sizeof(*image->symbols));

@@ -213,8 +213,13 @@ static enum us_error keep_new(const struct place *place,
 /* LFENCE in front of indirect branches is a kind of retpoline to the kernel. */
 static bool features_agree(const struct patch_world *world)
 {
-	return !world_has(world, FEATURE_RETPOLINE_LFENCE) ||
-	       world_has(world, FEATURE_RETPOLINE);
+	bool retpoline = true;	/* where it does not matter */
+	u32 i;
+
+	for (i = 0; i < world->feature_count; i++)
+		if (world->features[i] == FEATURE_RETPOLINE)
+			retpoline = world->set >> i & 1;
+	return retpoline || !world_has(world, FEATURE_RETPOLINE_LFENCE);
 }
 
 static enum us_error one_outcome(struct place *place, struct value_site *site,

@@ -6,6 +6,9 @@
 const struct command commands[] = {
 	{ "baseline", "make the baseline of a kernel build or its modules", cmd_baseline },
 	{ "bundle", "make a bundle from an object file", cmd_bundle },
+	{ "diff", "compare two builds; make a bundle of what changed",
+	  cmd_diff },
+	{ "build", "make a bundle from a source fix", cmd_build },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
 	{ "authorize-revert", "make the authorisation to take a bundle back",

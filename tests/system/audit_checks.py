@@ -141,15 +141,15 @@ def another_space(server):
     address = server.symbol("version_proc_show")
     server.attack("physical", address)
     known = mapping(server)
-    server.run(f"(echo map_own {address:#x} 4000 > {ATTACK}; "
-               f"cat {ATTACK} > /tmp/own) & sleep 1")
+    server.run(f"(echo map_own {address:#x} 3000 > {ATTACK}; "
+               f"cat {ATTACK}) > /tmp/own 2>&1 & sleep 1")
     error, answer = server.tool("apply /data/version.upatch")
     if server.policy == "report":
         expect_equal(error, "MAPPING_CHANGED", "apply")
     else:
         expect_equal(error, "OK", f"apply: {answer}")
-    server.run("sleep 4; cat /tmp/own")
-    kept = server.run("cat /tmp/own")
+    kept = server.run("while [ ! -s /tmp/own ]; do sleep 1; done; "
+                      "cat /tmp/own")
     expect_equal(kept, "kept=1" if server.policy == "report" else "kept=0",
                  "what the process found")
     expect(mapping(server)["changes"] > known["changes"], "not counted")

@@ -67,8 +67,8 @@ class Demo:
             of this exact build, and write-protects it.""")
         report = self.server.tool_ok("seal /data/baseline.ubase")
         self.say(f"""{report['bytes_exact']} bytes of code were compared one
-            by one; {report['bytes_masked']} lie in places that the kernel
-            patches by itself. The code is now read-only, whatever the
+            by one; {report['bytes_enumerated']} lie in places that the kernel
+            patches by itself, and hold a value that is listed there. The code is now read-only, whatever the
             kernel's own page tables say.""")
 
     def apply(self):

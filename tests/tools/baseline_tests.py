@@ -374,7 +374,7 @@ def damage(whole, dice):
     return bytes(data)
 
 
-def test_damage(rounds=int(os.environ.get("DAMAGE_ROUNDS", "150"))):
+def test_damage(rounds=int(os.environ.get("DAMAGE_ROUNDS", "50"))):
     """A damaged vmlinux is refused or not, but never crashes the command."""
     generator = random.Random(6112)
     bad = []

@@ -3,13 +3,14 @@
  * Attacks on the mapping of sealed pages: the page tables are pointed at copies, so
  * that the kernel goes on whether anybody notices or not.
  */
-#include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <asm/pgtable.h>
+#include <asm/processor-flags.h>
 
 #include "attack.h"
 
@@ -122,51 +123,62 @@ static void map_back(const u64 *args)
 	changed = NULL;
 }
 
-/* Tables of this process alone that lead to a copy of the page at @address. */
-static u64 own_tables(const u64 *pgd, u64 address, void *copy)
+static u64 *slot_in(u64 *table, u64 address, int shift)
 {
-	u64 *pud, *pmd, *entry, *table;
+	return &table[address >> shift & (ENTRIES - 1)];
+}
 
-	pud = copy_of(__va(FRAME(pgd[pgd_index(address)])));
-	if (!pud)
-		return 0;
-	pmd = copy_of(__va(FRAME(pud[address >> PUD_SHIFT & (ENTRIES - 1)])));
-	if (!pmd)
-		return 0;
-	pud[address >> PUD_SHIFT & (ENTRIES - 1)] = __pa(pmd) | _KERNPG_TABLE;
-	entry = &pmd[address >> PMD_SHIFT & (ENTRIES - 1)];
-	if (*entry & _PAGE_PSE) {
-		table = split(*entry, address, copy);
-	} else {
-		table = copy_of(__va(FRAME(*entry)));
-		if (table)
-			table[address / PAGE_SIZE % ENTRIES] = __pa(copy) |
-				(table[address / PAGE_SIZE % ENTRIES] &
-				 ~0x000ffffffffff000ull);
+static bool five_levels(void)
+{
+	unsigned long cr4;
+
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	return cr4 & X86_CR4_LA57;
+}
+
+/* Copies of the tables below @entry, down to one in which the page at @address is
+ * @copy. Returns what to put in place of @entry, or 0. */
+static u64 own_tables(u64 entry, u64 address, int shift, void *copy)
+{
+	u64 *table, *slot, below;
+
+	if (shift == PMD_SHIFT && (entry & _PAGE_PSE)) {
+		table = split(entry, address, copy);
+		return table ? __pa(table) | _KERNPG_TABLE : 0;
 	}
+	table = copy_of(__va(FRAME(entry)));
 	if (!table)
 		return 0;
-	*entry = __pa(table) | _KERNPG_TABLE;
-	return __pa(pud) | _KERNPG_TABLE;
+	slot = slot_in(table, address, shift - 9);
+	if (shift == PMD_SHIFT)
+		below = __pa(copy) | (*slot & ~FRAME(*slot));
+	else
+		below = own_tables(*slot, address, shift - 9, copy);
+	*slot = below;
+	return below ? __pa(table) | _KERNPG_TABLE : 0;
 }
 
 /* The calling process maps a copy at @args[0] for @args[1] ms, on its CPU all the
  * time. Answer: `kept=1` if nobody has put its entry back. */
 static void map_own(const u64 *args)
 {
-	u64 *pgd = (u64 *)current->mm->pgd, address = args[0] & PAGE_MASK;
-	u64 *entry = &pgd[pgd_index(address)], value, old = *entry, i;
+	int shift = five_levels() ? 48 : 39;
+	u64 address = args[0] & PAGE_MASK, value, old;
+	u64 *entry = slot_in((u64 *)current->mm->pgd, address, shift);
 	void *copy = copy_of((void *)address);
+	unsigned long end;
 
-	value = copy ? own_tables(pgd, address, copy) : 0;
+	old = *entry;
+	value = copy ? own_tables(old, address, shift, copy) : 0;
 	if (!value) {
 		answer("no memory");
 		return;
 	}
 	preempt_disable();
+	end = jiffies + msecs_to_jiffies(args[1]);
 	WRITE_ONCE(*entry, value);
-	for (i = 0; i < args[1]; i++)
-		mdelay(1);
+	while (time_before(jiffies, end))
+		cpu_relax();
 	value ^= READ_ONCE(*entry);
 	WRITE_ONCE(*entry, old);
 	preempt_enable();

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a source fix to a bundle, in stages. Errors are recorded with fail(). */
+#ifndef UNDERSEAL_BUILD_H
+#define UNDERSEAL_BUILD_H
+
+#include "archive.h"
+#include "build_units.h"
+#include "bundle.h"
+#include "fix_file.h"
+#include "source_tree.h"
+
+struct build_options {
+	const char *patch, *release, *source, *config, *headers, *vmlinux;
+	const char *module, *system_map, *name, *description, *output;
+	u64 generation, jobs;
+	bool fetch_only;
+};
+
+/* One fix on its way. */
+struct build {
+	const struct build_options *options;
+	struct archive_kernel kernel;	/* what all of it is made from */
+	char config[PATH_MAX];
+	const char *headers;		/* NULL without the headers package */
+	char work[PATH_MAX];		/* directory for this run alone */
+	char before[PATH_MAX], after[PATH_MAX];	/* objects */
+	char compiler[256];		/* as vmlinux names it */
+	char release[65];		/* of vmlinux */
+	struct fix fix;
+	struct buffer *changed;		/* by the fix's target: its new text */
+	struct source_tree tree;
+	struct source_params params;
+	struct unit_list units;
+	struct object_list objects;
+};
+
+/* All of it: the bundle is @file. Any error of the stages. */
+enum us_error build_bundle(const struct build_options *options,
+			   struct buffer *file);
+
+/*
+ * Judge the compiled objects: without the fix they have to be what the vendor's
+ * kernel holds (BUILD_MISMATCH names each function that is not); what the fix
+ * changes becomes a bundle, or is refused by name (NOT_PATCHABLE and others).
+ */
+enum us_error build_judge(struct build *build, struct buffer *file);
+
+#endif

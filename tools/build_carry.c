@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From changed functions to a bundle, by the same rules as for two kernels. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_judge.h"
+#include "bundle_make.h"
+#include "cli.h"
+#include "diff_plan.h"
+#include "diff_report.h"
+
+/* The first change that cannot be carried, with its reason; all of them as notes. */
+static enum us_error check_obstacles(const struct plan *plan)
+{
+	const struct plan_choice all = { 0 };
+	const struct decision *obstacle = plan_obstacle(plan, &all);
+	const struct decision *decision;
+	u32 i;
+
+	for (i = 0; i < plan->changes.count; i++) {
+		decision = &plan->decisions[i];
+		note("%s: %s%s%s", decision_name(plan, decision),
+		     decision->chosen || decision->carried ? "goes into the "
+		     "bundle" : reason_text(decision->verdict.reason),
+		     decision->verdict.detail[0] ? ": " : "",
+		     decision->verdict.detail);
+	}
+	if (!obstacle)
+		return US_OK;
+	return fail(US_E_NOT_PATCHABLE, "%s: %s: %s%s%s (%u such changes in "
+		    "the fix)", decision_name(plan, obstacle),
+		    reason_slug(obstacle->verdict.reason),
+		    reason_text(obstacle->verdict.reason),
+		    obstacle->verdict.detail[0] ? ": " : "",
+		    obstacle->verdict.detail, diff_obstacles(plan));
+}
+
+static enum us_error make_bundle(const struct judge *judge, struct plan *plan,
+				 struct buffer *file)
+{
+	const struct build_options *options = judge->build->options;
+	struct bundle_plan *out = calloc(1, sizeof(*out));
+	enum us_error error;
+
+	if (!out)
+		return fail(US_E_NO_MEMORY, "bundle");
+	out->header.generation = options->generation;
+	strcpy(out->header.name, options->name);
+	if (options->description)
+		strcpy(out->header.description, options->description);
+	error = plan_bundle(plan, out);
+	if (!error)
+		error = bundle_plan_write(out, file);
+	bundle_plan_free(out);
+	free(out);
+	return error;
+}
+
+enum us_error judge_carry(struct judge *judge, struct buffer *file)
+{
+	const struct plan_choice all = { 0 };
+	struct plan plan = { 0 };
+	enum us_error error;
+
+	error = plan_changes(&plan, &judge->carried, &judge->changes, &all);
+	if (!error)
+		error = check_obstacles(&plan);
+	if (!error)
+		error = make_bundle(judge, &plan, file);
+	plan_free(&plan);
+	return error;
+}

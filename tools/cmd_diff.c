@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "cmd.h"
+#include "diff_report.h"
+#include "diff_use.h"
+#include "report.h"
+
+#define MAX_NAMES	1024u
+#define LINE_SLACK	3	/* lines that a macro's call may take */
+
+struct options {
+	const char *old, *new, *output, *name, *description;
+	const char *only[MAX_NAMES], *except[MAX_NAMES];
+	struct plan_choice choice;
+	u64 generation;
+	bool report;
+};
+
+enum { OPTION_PARTIAL = 256 };
+
+static const struct argp_option option_table[] = {
+	{ "output", 'o', "FILE", 0, "write a bundle to FILE", 0 },
+	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
+	  "installed before", 0 },
+	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
+	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
+	{ "functions", 'f', "NAMES", 0, "only these changes, separated by "
+	  "commas", 0 },
+	{ "exclude", 'x', "NAMES", 0, "all but these changes", 0 },
+	{ "partial", OPTION_PARTIAL, NULL, 0, "leave out what cannot be "
+	  "patched instead of refusing", 0 },
+	{ "report", 'r', NULL, 0, "print what changed and whether it needs a "
+	  "reboot; done anyway without -o", 0 },
+	{ 0 }
+};
+
+/* "a,b,c" into @names; @text is taken apart in place. */
+static error_t split(char *text, const char **names, u32 *count)
+{
+	char *save, *name;
+
+	for (name = strtok_r(text, ",", &save); name;
+	     name = strtok_r(NULL, ",", &save)) {
+		if (*count == MAX_NAMES)
+			return usage_error("more than %u names", MAX_NAMES);
+		names[(*count)++] = name;
+	}
+	return 0;
+}
+
+static error_t check_options(const struct options *options)
+{
+	if (!options->old || !options->new)
+		return usage_error("OLD and NEW are needed");
+	if (options->output && (!options->name || !options->generation))
+		return usage_error("-o needs --generation and --name");
+	if (options->name && !is_label(options->name, US_NAME_MAX))
+		return usage_error("the name must be 1 to %u printable ASCII "
+				   "characters", US_NAME_MAX - 1);
+	if (options->description &&
+	    !is_label(options->description, US_NAME_MAX * 2))
+		return usage_error("the description must be 1 to %u printable "
+				   "ASCII characters", US_NAME_MAX * 2 - 1);
+	return 0;
+}
+
+static error_t parse_file(struct options *options, const char *arg)
+{
+	if (!options->old)
+		options->old = arg;
+	else if (!options->new)
+		options->new = arg;
+	else
+		return usage_error("OLD and NEW only: '%s'", arg);
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'o':
+		options->output = arg;
+		return 0;
+	case 'g':
+		if (!parse_number(arg, 1, INT64_MAX, &options->generation))
+			return usage_error("'%s' is no generation", arg);
+		return 0;
+	case 'n':
+		options->name = arg;
+		return 0;
+	case 'd':
+		options->description = arg;
+		return 0;
+	case 'f':
+		options->choice.only = options->only;
+		return split(arg, options->only, &options->choice.only_count);
+	case 'x':
+		options->choice.except = options->except;
+		return split(arg, options->except,
+			     &options->choice.except_count);
+	case OPTION_PARTIAL:
+		options->choice.partial = true;
+		return 0;
+	case 'r':
+		options->report = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_file(options, arg);
+	case ARGP_KEY_END:
+		return check_options(options);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	option_table, parse, "OLD NEW",
+	"Compare two builds of a kernel (vmlinux of the -dbg packages) or of a "
+	"module, and make a bundle that turns the old one into the new one.",
+	NULL, NULL, NULL,
+};
+
+struct line_sides {
+	struct dwarf_use *old, *new;
+};
+
+/* A line number that moved as far as its instruction's own line did. */
+static bool is_line(void *context, u64 old_address, u64 old, u64 new_address,
+		    u64 new)
+{
+	const struct line_sides *sides = context;
+	u32 from = use_line(sides->old, old_address);
+	u32 to = use_line(sides->new, new_address);
+	s64 slack = (s64)old - from;
+
+	return from && to && slack >= -LINE_SLACK && slack <= LINE_SLACK &&
+	       (s64)new - to == slack;
+}
+
+/* Most of what the old side has must be in the new one. */
+static enum us_error check_related(const struct match *match)
+{
+	u32 functions = 0, twins = 0, i;
+
+	for (i = 0; i < match->old->symbol_count; i++) {
+		if (match->old->symbols[i].type != STT_FUNC ||
+		    match->old->symbols[i].section == SIDE_NONE)
+			continue;
+		functions++;
+		twins += match->to_new[i] != SIDE_NONE;
+	}
+	if (match->old->linked != match->new->linked || twins * 2 < functions)
+		return fail(US_E_UNRELATED, "%s and %s: %u of %u functions are "
+			    "in both", match->old->path, match->new->path,
+			    twins, functions);
+	return US_OK;
+}
+
+static enum us_error write_bundle(struct plan *plan,
+				  const struct options *options)
+{
+	struct bundle_plan *out = calloc(1, sizeof(*out));
+	struct buffer file = { 0 };
+	struct us_bundle bundle;
+	enum us_error error;
+
+	if (!out)
+		return fail(US_E_NO_MEMORY, "bundle");
+	out->header.generation = options->generation;
+	strcpy(out->header.name, options->name);
+	if (options->description)
+		strcpy(out->header.description, options->description);
+	error = plan_bundle(plan, out);
+	if (!error)
+		error = bundle_plan_write(out, &file);
+	if (!error)
+		error = check_bundle(options->output, file.data, file.len,
+				     &bundle);
+	if (!error)
+		error = file_write(options->output, file.data, file.len, 0644);
+	if (!error && cli_json && !options->report)
+		print_json(bundle_json(&bundle, file.data, file.len));
+	buffer_free(&file);
+	bundle_plan_free(out);
+	free(out);
+	return error;
+}
+
+static enum us_error check_obstacle(const struct plan *plan,
+				    const struct options *options)
+{
+	const struct decision *obstacle = plan_obstacle(plan, &options->choice);
+
+	if (!obstacle)
+		return US_OK;
+	return fail(US_E_NOT_PATCHABLE, "%s: %s %s%s%s (%u such changes; "
+		    "--report lists them, --partial leaves them out)",
+		    decision_name(plan, obstacle),
+		    reason_slug(obstacle->verdict.reason),
+		    reason_text(obstacle->verdict.reason),
+		    obstacle->verdict.detail[0] ? ": " : "",
+		    obstacle->verdict.detail, diff_obstacles(plan));
+}
+
+static enum us_error carry_out(struct plan *plan, const struct options *options)
+{
+	enum us_error error = US_OK;
+
+	if (options->output && !plan->match->old->linked)
+		return fail(US_E_OBJECT_UNSUPPORTED, "%s: bundles change the "
+			    "kernel image only; for modules there is the "
+			    "report (leave out -o)", plan->match->old->path);
+	if (options->output) {
+		error = check_obstacle(plan, options);
+		if (!error)
+			error = write_bundle(plan, options);
+	}
+	if (error || (options->output && !options->report))
+		return error;
+	if (cli_json)
+		print_json(diff_json(plan));
+	else
+		diff_print(stdout, plan);
+	return US_OK;
+}
+
+static enum us_error compare(const struct options *options, struct side *old,
+			     struct side *new)
+{
+	struct line_sides sides = { 0 };
+	const struct line_check lines = { &sides, is_line };
+	struct match match = { 0 };
+	struct plan plan = { 0 };
+	enum us_error error;
+
+	error = match_symbols(&match, old, new);
+	if (!error)
+		error = check_related(&match);
+	if (!error)
+		error = use_open(&sides.old, old);
+	if (!error)
+		error = use_open(&sides.new, new);
+	if (!error)
+		error = plan_make(&plan, &match, &lines, &options->choice);
+	if (!error)
+		error = carry_out(&plan, options);
+	use_close(sides.old);
+	use_close(sides.new);
+	plan_free(&plan);
+	match_free(&match);
+	return error;
+}
+
+enum us_error cmd_diff(int argc, char **argv)
+{
+	struct options *options = calloc(1, sizeof(*options));
+	struct side old = { .fd = -1 }, new = { .fd = -1 };
+	enum us_error error;
+
+	if (!options)
+		return fail(US_E_NO_MEMORY, "options");
+	error = parse_options(&argp, argc, argv, options);
+	if (!error)
+		error = side_open(&old, options->old);
+	if (!error)
+		error = side_open(&new, options->new);
+	if (!error)
+		error = compare(options, &old, &new);
+	side_close(&old);
+	side_close(&new);
+	free(options);
+	return error;
+}

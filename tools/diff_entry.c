@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The old side of a replacement: where the jump goes, what it may not touch. */
+#include <string.h>
+
+#include "cli.h"
+#include "diff_plan.h"
+
+#define JMP_LEN		5u
+#define ENDBR_LEN	4u
+#define FTRACE_LEN	5u
+
+static const u8 endbr64[ENDBR_LEN] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+/* Code that runs before the kernel is fit for anything else, or that tools which
+ * work by redirection must leave alone. */
+static const struct {
+	const char *start, *end;
+} forbidden[] = {
+	{ "__noinstr_text_start", "__noinstr_text_end" },
+	{ "__entry_text_start", "__entry_text_end" },
+	{ "__irqentry_text_start", "__irqentry_text_end" },
+	{ "__static_call_text_start", "__static_call_text_end" },
+	{ "__indirect_thunk_start", "__indirect_thunk_end" },
+};
+
+static bool is_forbidden(const struct side *side, u64 address)
+{
+	u32 start, end;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		start = side_symbol_named(side, forbidden[i].start);
+		end = side_symbol_named(side, forbidden[i].end);
+		if (start != SIDE_NONE && end != SIDE_NONE &&
+		    address >= side->symbols[start].address &&
+		    address < side->symbols[end].address)
+			return true;
+	}
+	return false;
+}
+
+static const struct side_site *site_in(const struct side *side, u64 address,
+				       u64 len)
+{
+	u32 i = side_find_site(side, address);
+
+	return i < side->site_count && side->sites[i].address - address < len ?
+	       &side->sites[i] : NULL;
+}
+
+static bool is_ftrace_site(const struct side *side, u64 address)
+{
+	u32 i = side_find_site(side, address);
+
+	for (; i < side->site_count && side->sites[i].address == address; i++)
+		if (side->sites[i].table == TABLE_FTRACE)
+			return true;
+	return false;
+}
+
+enum us_error plan_check_entry(struct author *author, u32 old, u64 *out)
+{
+	const struct side *side = author->match->old;
+	const struct side_symbol *function = &side->symbols[old];
+	const struct side_site *site;
+	const u8 *code = side_bytes(side, function->address, function->size);
+	u64 at = function->address;
+
+	if (side_is_init(side, at))
+		return author_refuse(author, REASON_INIT, "it lies in %s",
+				     side_section_at(side, at)->name);
+	if (is_forbidden(side, at))
+		return author_refuse(author, REASON_ENTRY,
+				     "it lies among code for entries");
+	if (code && function->size >= ENDBR_LEN &&
+	    !memcmp(code, endbr64, ENDBR_LEN))
+		at += ENDBR_LEN;
+	if (is_ftrace_site(side, at))
+		at += FTRACE_LEN;
+	if (!code || !span_inside(at - function->address, JMP_LEN,
+				  function->size))
+		return author_refuse(author, REASON_TOO_SHORT, "%llu bytes; "
+				     "%llu are needed",
+				     (unsigned long long)function->size,
+				     (unsigned long long)(at + JMP_LEN -
+							  function->address));
+	site = site_in(side, at, JMP_LEN);
+	if (site)
+		return author_refuse(author, REASON_ENTRY_SITE, "a %s site in "
+				     "its first instructions",
+				     side_table_name(site->table));
+	*out = at;
+	return US_OK;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which structures differ, from the kernels' BTF. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "cli.h"
+#include "diff_types.h"
+#include "diff_use.h"
+
+#define MAX_DEPTH	24u
+#define IN_PROGRESS	3u
+#define SAME		1u
+#define DIFFERENT	2u
+
+static int silent(enum libbpf_print_level level, const char *format,
+		  va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static struct btf *read_btf(const struct side *side)
+{
+	const struct side_section *section = side_section(side, ".BTF");
+	struct btf *btf;
+
+	if (!section || !section->data || !section->size ||
+	    section->size > UINT32_MAX)
+		return NULL;
+	btf = btf__new(section->data, section->size);
+	return libbpf_get_error(btf) ? NULL : btf;
+}
+
+static const char *name_of(const struct btf *btf, const struct btf_type *type)
+{
+	const char *name = btf__name_by_offset(btf, type->name_off);
+
+	return name ? name : "";
+}
+
+/* Without typedefs and qualifiers. */
+static const struct btf_type *plain(const struct btf *btf, u32 id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+	u32 steps;
+
+	for (steps = 0; type && steps < 64 &&
+	     (btf_is_mod(type) || btf_is_typedef(type) ||
+	      btf_is_type_tag(type)); steps++)
+		type = btf__type_by_id(btf, type->type);
+	return type;
+}
+
+struct compare {
+	struct layouts *layouts;
+	u8 *memo;		/* by type of the new side */
+};
+
+static bool same_layout(struct compare *compare, u32 old, u32 new, u32 depth);
+
+/* What a pointer leads to does not matter to who holds it. */
+static bool same_leaf(const struct compare *compare,
+		      const struct btf_type *a, const struct btf_type *b)
+{
+	if (btf_kind(a) != btf_kind(b))
+		/* A type that one side only declares has no layout here. */
+		return btf_is_any_enum(a) && btf_is_any_enum(b) &&
+		       a->size == b->size;
+	if (btf_is_int(a) || btf_is_any_enum(a) || btf_is_float(a))
+		return a->size == b->size;
+	(void)compare;
+	return true;
+}
+
+static bool same_members(struct compare *compare, const struct btf_type *a,
+			 const struct btf_type *b, u32 depth)
+{
+	const struct btf *old = compare->layouts->old;
+	const struct btf *new = compare->layouts->new;
+	const struct btf_member *x = btf_members(a), *y = btf_members(b);
+	u32 i;
+
+	if (a->size != b->size || btf_vlen(a) != btf_vlen(b) ||
+	    btf_kflag(a) != btf_kflag(b))
+		return false;
+	for (i = 0; i < btf_vlen(a); i++) {
+		const char *from = btf__name_by_offset(old, x[i].name_off);
+		const char *to = btf__name_by_offset(new, y[i].name_off);
+
+		if (!from || !to || strcmp(from, to) ||
+		    x[i].offset != y[i].offset ||
+		    !same_layout(compare, x[i].type, y[i].type, depth + 1))
+			return false;
+	}
+	return true;
+}
+
+static bool same_layout(struct compare *compare, u32 old, u32 new, u32 depth)
+{
+	const struct btf_type *a = plain(compare->layouts->old, old);
+	const struct btf_type *b = plain(compare->layouts->new, new);
+	u8 *memo;
+	bool same;
+
+	if (!a || !b)
+		return a == b;
+	if (depth > MAX_DEPTH)
+		return false;
+	if (btf_is_array(a) && btf_is_array(b))
+		return btf_array(a)->nelems == btf_array(b)->nelems &&
+		       same_layout(compare, btf_array(a)->type,
+				   btf_array(b)->type, depth + 1);
+	if (!btf_is_composite(a) || !btf_is_composite(b))
+		return same_leaf(compare, a, b);
+	if (btf_kind(a) != btf_kind(b) ||
+	    strcmp(name_of(compare->layouts->old, a),
+		   name_of(compare->layouts->new, b)))
+		return false;
+	memo = new < compare->layouts->count ? &compare->memo[new] : NULL;
+	if (memo && *memo)
+		return *memo == SAME;
+	same = same_members(compare, a, b, depth);
+	/* Typedefs lead to the same type by another number; only the type's
+	 * own number is remembered. */
+	if (memo && btf__type_by_id(compare->layouts->new, new) == b)
+		*memo = same ? SAME : DIFFERENT;
+	return same;
+}
+
+/* The type called @name of @kind on the old side that is like the new one, else
+ * any of that name, else 0. BTF can have several: one for each that differs. */
+struct name_index {
+	const char *name;
+	u32 id;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct name_index *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+static u32 index_names(const struct btf *btf, struct name_index *index)
+{
+	const struct btf_type *type;
+	u32 i, count = 0;
+
+	for (i = 1; i < btf__type_cnt(btf); i++) {
+		type = btf__type_by_id(btf, i);
+		if (btf_is_composite(type) && name_of(btf, type)[0])
+			index[count++] = (struct name_index){
+				name_of(btf, type), i,
+			};
+	}
+	qsort(index, count, sizeof(*index), compare_names);
+	return count;
+}
+
+static u32 first_named(const struct name_index *index, u32 count,
+		       const char *name)
+{
+	u32 low = 0, high = count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (strcmp(index[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool changed_type(struct compare *compare,
+			 const struct name_index *index, u32 count, u32 id)
+{
+	const struct btf_type *type = btf__type_by_id(compare->layouts->new,
+						      id);
+	const char *name = name_of(compare->layouts->new, type);
+	u32 i = first_named(index, count, name);
+	bool found = false;
+
+	for (; i < count && !strcmp(index[i].name, name); i++) {
+		found = true;
+		compare->memo[id] = 0;
+		if (same_layout(compare, index[i].id, id, 0))
+			return false;
+	}
+	/* A new type is no changed one: nothing old has that layout. */
+	return found;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum us_error find_changed(struct layouts *layouts)
+{
+	struct name_index *index = calloc(btf__type_cnt(layouts->old) + 1,
+					  sizeof(*index));
+	struct compare compare = { .layouts = layouts };
+	const struct btf_type *type;
+	u32 count, i;
+
+	layouts->count = btf__type_cnt(layouts->new);
+	layouts->names = calloc(layouts->count + 1, sizeof(*layouts->names));
+	compare.memo = calloc(layouts->count + 1, 1);
+	if (!index || !layouts->names || !compare.memo) {
+		free(index);
+		free(compare.memo);
+		return fail(US_E_NO_MEMORY, "types");
+	}
+	count = index_names(layouts->old, index);
+	for (i = 1; i < layouts->count; i++) {
+		type = btf__type_by_id(layouts->new, i);
+		if (!btf_is_composite(type) || !name_of(layouts->new, type)[0] ||
+		    !changed_type(&compare, index, count, i))
+			continue;
+		layouts->names[layouts->changed_count++] =
+			name_of(layouts->new, type);
+	}
+	qsort(layouts->names, layouts->changed_count, sizeof(*layouts->names),
+	      compare_strings);
+	free(index);
+	free(compare.memo);
+	return US_OK;
+}
+
+enum us_error layouts_open(struct layouts *layouts, const struct side *old,
+			   const struct side *new)
+{
+	enum us_error error;
+
+	*layouts = (struct layouts){ 0 };
+	libbpf_set_print(silent);
+	layouts->old = read_btf(old);
+	layouts->new = read_btf(new);
+	if (!layouts->old || !layouts->new)
+		return US_OK;
+	error = find_changed(layouts);
+	if (!error && layouts->changed_count)
+		error = use_open(&layouts->use, new);
+	layouts->known = !error;
+	return error;
+}
+
+void layouts_free(struct layouts *layouts)
+{
+	use_close(layouts->use);
+	btf__free(layouts->old);
+	btf__free(layouts->new);
+	free(layouts->names);
+	*layouts = (struct layouts){ 0 };
+}
+
+/* Is a type called @name among those that changed? */
+static bool named_changed(void *context, const char *name)
+{
+	const struct layouts *layouts = context;
+
+	return bsearch(&name, layouts->names, layouts->changed_count,
+		       sizeof(*layouts->names), compare_strings);
+}
+
+const char *layouts_used(struct layouts *layouts, u64 address)
+{
+	if (!layouts->known || !layouts->changed_count)
+		return NULL;
+	return use_find(layouts->use, address, named_changed, layouts);
+}
+
+s64 layouts_member(const struct layouts *layouts, const char *type,
+		   const char *member)
+{
+	const struct btf_member *members;
+	const struct btf_type *found;
+	const char *name;
+	s32 id;
+	u32 i;
+
+	if (!layouts->old)
+		return -1;
+	id = btf__find_by_name_kind(layouts->old, type, BTF_KIND_STRUCT);
+	if (id <= 0)
+		return -1;
+	found = btf__type_by_id(layouts->old, id);
+	members = btf_members(found);
+	for (i = 0; i < btf_vlen(found); i++) {
+		name = btf__name_by_offset(layouts->old, members[i].name_off);
+		if (name && !strcmp(name, member))
+			return btf_member_bit_offset(found, i) / 8;
+	}
+	/* x86_capability lies in an anonymous union since 4.20. */
+	for (i = 0; i < btf_vlen(found); i++) {
+		const struct btf_type *inner = plain(layouts->old,
+						     members[i].type);
+		u32 k;
+
+		if (!inner || !btf_is_composite(inner) ||
+		    name_of(layouts->old, inner)[0])
+			continue;
+		for (k = 0; k < btf_vlen(inner); k++) {
+			name = btf__name_by_offset(layouts->old,
+					btf_members(inner)[k].name_off);
+			if (name && !strcmp(name, member))
+				return (btf_member_bit_offset(found, i) +
+					btf_member_bit_offset(inner, k)) / 8;
+		}
+	}
+	return -1;
+}
