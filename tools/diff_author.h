@@ -105,6 +105,7 @@ struct body {
 	u32 payload;		/* offset in the payload */
 };
 
+#define WARN_PARAMETERS	6u	/* of __warn(), see diff_warn.c */
 #define AUTHOR_BODIES	2048u
 
 struct author {
@@ -112,6 +113,7 @@ struct author {
 	const struct changes *changes;
 	u64 link_base;			/* old _text */
 	u64 capability;			/* x86_capability[] of boot_cpu_data, or 0 */
+	bool strange_warn;		/* __warn() is not as it is called here */
 	u8 *old_changed;		/* by old symbol: enum change_kind + 1 */
 	struct body *bodies;
 	u32 body_count;

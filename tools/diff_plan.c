@@ -323,6 +323,7 @@ static enum us_error decide_all(struct plan *plan,
 	enum us_error error;
 	s64 capability;
 	u32 i, cpu;
+	int warn;
 
 	error = author_open(&author, plan->match, &plan->changes);
 	capability = layouts_member(&plan->layouts, "cpuinfo_x86",
@@ -335,6 +336,9 @@ static enum us_error decide_all(struct plan *plan,
 	if (!plan->match->old->linked)
 		plan->capability = 1;
 	author.capability = plan->capability;
+	warn = layouts_parameters(&plan->layouts, "__warn");
+	plan->strange_warn = warn >= 0 && warn != (int)WARN_PARAMETERS;
+	author.strange_warn = plan->strange_warn;
 	for (i = 0; i < plan->changes.count && !error; i++) {
 		plan->decisions[i].change = plan->changes.list[i];
 		error = decide(plan, &author, &plan->decisions[i]);

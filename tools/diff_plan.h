@@ -24,6 +24,7 @@ struct plan {
 	struct decision *decisions;	/* one for each */
 	struct layouts layouts;
 	u64 capability;			/* as in struct author */
+	bool strange_warn;
 };
 
 /* Which changes the user wants; names may be repeated. */

@@ -11,7 +11,6 @@
 #include "diff_use.h"
 
 #define MAX_DEPTH	24u
-#define IN_PROGRESS	3u
 #define SAME		1u
 #define DIFFERENT	2u
 
@@ -77,27 +76,130 @@ static bool same_leaf(const struct compare *compare,
 	return true;
 }
 
+/* A member where it lies, out of all structures and unions without a name. */
+struct leaf {
+	const char *name;
+	u32 offset, size;	/* bits */
+	u32 type;
+};
+
+struct leaves {
+	struct leaf *list;
+	u32 count;
+};
+
+static u32 count_leaves(const struct btf *btf, const struct btf_type *type,
+			u32 depth)
+{
+	const struct btf_member *members = btf_members(type);
+	u32 i, count = 0;
+
+	for (i = 0; i < btf_vlen(type); i++) {
+		const struct btf_type *inner = plain(btf, members[i].type);
+
+		if (!members[i].name_off && inner && depth < MAX_DEPTH &&
+		    btf_is_composite(inner))
+			count += count_leaves(btf, inner, depth + 1);
+		else
+			count++;
+	}
+	return count;
+}
+
+static void add_leaves(const struct btf *btf, const struct btf_type *type,
+		       u32 base, u32 depth, struct leaves *out)
+{
+	const struct btf_member *members = btf_members(type);
+	u32 i;
+
+	for (i = 0; i < btf_vlen(type); i++) {
+		const struct btf_type *inner = plain(btf, members[i].type);
+		u32 offset = base + btf_member_bit_offset(type, i);
+		u32 bits = btf_member_bitfield_size(type, i);
+		const char *name;
+
+		if (!members[i].name_off && inner && depth < MAX_DEPTH &&
+		    btf_is_composite(inner)) {
+			add_leaves(btf, inner, offset, depth + 1, out);
+			continue;
+		}
+		name = btf__name_by_offset(btf, members[i].name_off);
+		out->list[out->count++] = (struct leaf){
+			.name = name ? name : "", .offset = offset,
+			.size = bits ? bits : (u32)btf__resolve_size(btf,
+						members[i].type) * 8,
+			.type = members[i].type,
+		};
+	}
+}
+
+static bool get_leaves(const struct btf *btf, const struct btf_type *type,
+		       struct leaves *out)
+{
+	out->list = calloc(count_leaves(btf, type, 0) + 1, sizeof(*out->list));
+	out->count = 0;
+	if (out->list)
+		add_leaves(btf, type, 0, 0, out);
+	return out->list;
+}
+
+/* Plain numbers and pointers are alike when they take the same bits: what is
+ * stored in them shows in the code. */
+static bool same_leaf_type(struct compare *compare, const struct leaf *old,
+			   const struct leaf *new, u32 depth)
+{
+	const struct btf_type *a = plain(compare->layouts->old, old->type);
+	const struct btf_type *b = plain(compare->layouts->new, new->type);
+	bool parts = a && (btf_is_composite(a) || btf_is_array(a));
+
+	if (parts != (b && (btf_is_composite(b) || btf_is_array(b))))
+		return false;
+	return !parts || same_layout(compare, old->type, new->type, depth + 1);
+}
+
+static bool has_leaf(struct compare *compare, const struct leaf *old,
+		     const struct leaves *new, u32 depth)
+{
+	u32 i;
+
+	for (i = 0; i < new->count; i++)
+		if (old->offset == new->list[i].offset &&
+		    old->size == new->list[i].size &&
+		    !strcmp(old->name, new->list[i].name))
+			return same_leaf_type(compare, old, &new->list[i],
+					      depth);
+	return false;
+}
+
+/* Another name for bits that the old side has as one member, too? */
+static bool covers(const struct leaves *old, const struct leaf *new)
+{
+	u32 i;
+
+	for (i = 0; i < old->count; i++)
+		if (old->list[i].offset == new->offset &&
+		    old->list[i].size == new->size)
+			return true;
+	return false;
+}
+
+/* Every old member is where it was, and none was added in other places. */
 static bool same_members(struct compare *compare, const struct btf_type *a,
 			 const struct btf_type *b, u32 depth)
 {
-	const struct btf *old = compare->layouts->old;
-	const struct btf *new = compare->layouts->new;
-	const struct btf_member *x = btf_members(a), *y = btf_members(b);
+	struct leaves old = { 0 }, new = { 0 };
+	bool same = a->size == b->size;
 	u32 i;
 
-	if (a->size != b->size || btf_vlen(a) != btf_vlen(b) ||
-	    btf_kflag(a) != btf_kflag(b))
-		return false;
-	for (i = 0; i < btf_vlen(a); i++) {
-		const char *from = btf__name_by_offset(old, x[i].name_off);
-		const char *to = btf__name_by_offset(new, y[i].name_off);
-
-		if (!from || !to || strcmp(from, to) ||
-		    x[i].offset != y[i].offset ||
-		    !same_layout(compare, x[i].type, y[i].type, depth + 1))
-			return false;
-	}
-	return true;
+	same = same && get_leaves(compare->layouts->old, a, &old) &&
+	       get_leaves(compare->layouts->new, b, &new);
+	for (i = 0; i < old.count && same; i++)
+		same = has_leaf(compare, &old.list[i], &new, depth);
+	for (i = 0; i < new.count && same; i++)
+		same = covers(&old, &new.list[i]);
+	free(old.list);
+	free(new.list);
+	return same;
 }
 
 static bool same_layout(struct compare *compare, u32 old, u32 new, u32 depth)
@@ -117,8 +219,7 @@ static bool same_layout(struct compare *compare, u32 old, u32 new, u32 depth)
 				   btf_array(b)->type, depth + 1);
 	if (!btf_is_composite(a) || !btf_is_composite(b))
 		return same_leaf(compare, a, b);
-	if (btf_kind(a) != btf_kind(b) ||
-	    strcmp(name_of(compare->layouts->old, a),
+	if (strcmp(name_of(compare->layouts->old, a),
 		   name_of(compare->layouts->new, b)))
 		return false;
 	memo = new < compare->layouts->count ? &compare->memo[new] : NULL;
@@ -316,4 +417,20 @@ s64 layouts_member(const struct layouts *layouts, const char *type,
 		}
 	}
 	return -1;
+}
+
+int layouts_parameters(const struct layouts *layouts, const char *name)
+{
+	const struct btf_type *function;
+	s32 id;
+
+	if (!layouts->old)
+		return -1;
+	id = btf__find_by_name_kind(layouts->old, name, BTF_KIND_FUNC);
+	if (id <= 0)
+		return -1;
+	function = btf__type_by_id(layouts->old, id);
+	function = btf__type_by_id(layouts->old, function->type);
+	return function && btf_is_func_proto(function) ?
+	       (int)btf_vlen(function) : -1;
 }

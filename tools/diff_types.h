@@ -30,4 +30,7 @@ const char *layouts_used(struct layouts *layouts, u64 address);
 s64 layouts_member(const struct layouts *layouts, const char *type,
 		   const char *member);
 
+/* How many parameters function @name of the old side takes, or -1. */
+int layouts_parameters(const struct layouts *layouts, const char *name);
+
 #endif

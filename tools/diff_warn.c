@@ -146,6 +146,10 @@ enum us_error author_emit_bug(struct author *author, u32 index, u32 site,
 		place.value = (s64)(address - author->link_base);
 		return author_branch(author, index, JMP_REL32, &place);
 	}
+	if (author->strange_warn)
+		return author_refuse(author, REASON_WARN,
+				     "__warn() does not take %u parameters",
+				     WARN_PARAMETERS);
 	if (body->warning_count == BODY_WARNINGS)
 		return author_refuse(author, REASON_WARN, "more than %u WARNs",
 				     BODY_WARNINGS);

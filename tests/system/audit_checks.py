@@ -215,7 +215,7 @@ def halts(server):
 CHECKS = {
     "repair": [nothing_to_report, constants_stay, repaired, another_space,
                patch_works, works_on],
-    "report": [reported, another_space, works_on],
+    "report": [another_space, reported, works_on],
     "halt": [nothing_to_report, halts],
 }
 

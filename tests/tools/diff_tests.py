@@ -23,7 +23,7 @@ DECISIONS = {
     "alternative": "patch", "alternative_2": "patch",
     "alternative_not": "patch", "label": "patch", "warns": "patch",
     "warns_once": "patch", "bugs": "patch", "calls_through": "patch",
-    "mitigated": "patch", "passes_number": "patch",
+    "mitigated": "patch", "passes_number": "patch", "aliased": "patch",
     "alternative_flags": "alternative", "uses_new_data": "new-data",
     "uses_grown": "changed-data", "uses_percpu": "per-cpu-data",
     "uses_new_key": "new-data", "new_warning": "warning",
@@ -40,8 +40,8 @@ NOTES = {
 FEATURE_A, FEATURE_B = 7, 40
 
 
-def btf(thing):
-    """Type information as pahole makes it: int, an array, two structures."""
+def btf(thing, alias, warn=6):
+    """Type information as pahole makes it: int, an array, structures, __warn()."""
     strings = b"\0"
 
     def name(text):
@@ -61,6 +61,12 @@ def btf(thing):
                        [("before", 1, 0), ("x86_capability", 2, 8)])
     types += structure("thing", 4 * len(thing),
                        [(member, 1, 4 * i) for i, member in enumerate(thing)])
+    types += struct.pack("<III", name("alias"), 5 << 24 | len(alias), 4)
+    for member in alias:
+        types += struct.pack("<III", name(member), 1, 0)
+    types += struct.pack("<III", 0, 13 << 24 | warn, 1) + bytes(4) + \
+        struct.pack("<I", 1) + struct.pack("<II", 0, 1) * (warn - 1)
+    types += struct.pack("<III", name("__warn"), 12 << 24 | 1, 6)
     return struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(types),
                        len(types), len(strings)) + types + strings
 
@@ -75,7 +81,7 @@ def make_kernel(new):
     build("ld", "-q", "--build-id", "-T", f"{AUTHOR}/kernel.lds",
           f"kernel-{which}.o", f"code-{which}.o", "-o", f"vmlinux-{which}")
     members = ["first", "added", "second"] if new else ["first", "second"]
-    write("types", btf(members))
+    write("types", btf(members, ["first", "other"] if new else ["first"]))
     build("objcopy", "--add-section", ".BTF=types", f"vmlinux-{which}")
     return f"vmlinux-{which}"
 
@@ -257,6 +263,17 @@ def damage(path, offset, data):
     return write(path, bytes(content))
 
 
+def test_other_warn():
+    """A kernel whose __warn() is another one."""
+    for name in ("vmlinux-old", "vmlinux-new"):
+        write("types", btf(["first", "second"], ["first"], warn=5))
+        build("objcopy", "--update-section", ".BTF=types", name, f"{name}-5")
+    found = changes("diff with another __warn()", "vmlinux-old-5",
+                    "vmlinux-new-5")
+    equal("a WARN is refused", verdict(found["warns"]), "warning")
+    equal("what does not warn is not", verdict(found["plain"]), "patch")
+
+
 def test_objects():
     """Relocatable files, as modules are: the report, and no bundle."""
     for which in ("old", "new"):
@@ -355,6 +372,7 @@ def test_diff():
     test_decisions()
     test_choice()
     test_behaviour()
+    test_other_warn()
     test_objects()
     test_bad_input()
     test_real_pair()

@@ -20,6 +20,13 @@ struct thing {
 	int second;
 };
 
+union alias {
+	int first;
+#ifdef NEW
+	unsigned int other;	/* the same bits under another name */
+#endif
+};
+
 struct cpuinfo_x86 boot_cpu_data = { 1, { 0 } };
 struct static_key key = { 0, 0 };
 const char linux_banner[] = "Linux version " RELEASE " (who) (gcc) #1 " RELEASE;
@@ -206,6 +213,10 @@ noinline int excepts(int x)
 	x = stays(x);
 	EXCEPTION("movl (%%rsp), %%eax");
 	return x + PICK(1, 2);
+}
+noinline int aliased(union alias *alias)
+{
+	return stays(alias->first) + PICK(1, 2);
 }
 noinline int layout(struct thing *thing)
 {
