@@ -41,17 +41,17 @@ def tools_run(server):
                             ("kexec --version", "kexec-tools")):
         text = server.sh(command)[1]
         expect(wanted in text, f"{command}: {text}")
+
+
+@needed
+def seals(server):
+    """the kernel is sealed, and its text verifies"""
     # Who reads a trace of vfs_read() would otherwise read for ever.
     server.run(f"echo 1 > {T}/options/pause-on-trace")
     # Emulated, switching all sites takes longer than Linux waits by itself.
     server.run("echo 0 > /proc/sys/kernel/soft_watchdog; "
                "echo 1 > /sys/module/rcupdate/parameters/"
                "rcu_cpu_stall_suppress")
-
-
-@needed
-def seals(server):
-    """the kernel is sealed, and its text verifies"""
     report = server.tool_ok("seal /data/baseline.ubase")
     expect_equal(report["kernel"], server.kernel.release, "kernel")
     server.sealed_text = server.text_bytes()
