@@ -30,7 +30,7 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_patch.c tools/kernel_values.c tools/kernel_runtime.c \
 	tools/kernel_entries.c tools/kernel_classes.c \
 	tools/kernel_prototypes.c tools/kernel_gates.c tools/kernel_ranges.c \
-	tools/kernel_probes.c tools/module_file.c tools/module_set.c \
+	tools/kernel_probes.c tools/kernel_strings.c tools/module_file.c tools/module_set.c \
 	tools/module_link.c tools/module_make.c tools/module_command.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
