@@ -97,4 +97,8 @@ live-text: $(OUT)/underseal $(OUT)/tests/check_text
 test-author: $(OUT)/underseal
 	$(Q)OUT=$(OUT) tests/tools/run-author
 
-PHONY += live-text test-author
+## make live-modules  the same for the modules that these kernels load
+live-modules: $(OUT)/underseal $(OUT)/tests/check_module
+	$(Q)tests/tools/live_kernels_modules $(OUT)
+
+PHONY += live-text live-modules test-author
