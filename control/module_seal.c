@@ -445,9 +445,6 @@ static enum us_error read_name(const struct control_call *call,
 	enum us_error error;
 
 	memset(name, 0, US_NAME_MAX);
-	if (span->len >= US_NAME_MAX)
-		return control_fail(US_E_BAD_REQUEST, span->len, US_NAME_MAX - 1,
-				    NULL);
 	error = caller_read(call->who, span->gva, name, span->len);
 	if (error)
 		return control_fail(error, span->gva, span->len, NULL);
@@ -533,7 +530,8 @@ enum us_error seal_module_request(const struct control_call *call)
 	sealing.call = call;
 	if (!control.sealed)
 		return control_fail(US_E_NOT_SEALED, 0, 0, NULL);
-	if (call->request.in[1].len)
+	/* A name is short: what is longer is a baseline, signed or not. */
+	if (call->request.in[1].len || call->request.in[0].len >= US_NAME_MAX)
 		error = with_baseline(call);
 	else
 		error = without_baseline(call);

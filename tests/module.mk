@@ -89,6 +89,23 @@ $(G)/baseline.ubase: $(K)/version $(UNDERSEAL)
 	@echo "Making the baseline of $(KREL)"
 	$(Q)$(UNDERSEAL) baseline $(K)/vmlinux --image $(K)/vmlinuz -o $@
 
+# Some of the package's modules and one of the tests' own, with their baselines.
+MODULES := libcrc32c nfnetlink nf_tables us_attack
+$(G)/modules/.made: $(G)/us_attack.ko $(K)/version $(UNDERSEAL) $(TEST_KEY)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	@echo "Making the baselines of some modules"
+	$(Q)set -e; cp $(G)/us_attack.ko $(@D); for name in $(MODULES); do \
+		file=$$(find $(K)/modules -name $$name.ko -o -name $$name.ko.xz); \
+		case $$file in \
+		*.xz) xz -dc $$file > $(@D)/$$name.ko ;; \
+		?*) cp $$file $(@D)/ ;; \
+		esac; \
+		$(UNDERSEAL) baseline $(@D)/$$name.ko --kernel $(K)/vmlinux \
+			--modules $(K)/modules -o $(@D)/$$name.umod; \
+		$(UNDERSEAL) sign $(@D)/$$name.umod --key $(TEST_KEY); \
+	done
+	$(Q)touch $@
+
 $(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
 		$(UNDERSEAL)
 	$(Q)$(UNDERSEAL) bundle $< --baseline $(G)/baseline.ubase \
@@ -126,9 +143,11 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 
 $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 		$(G)/bad/.made $(MAPPING_VALUES:%=$(G)/mapping-%.minisig) \
+		$(G)/modules/.made \
 		| $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
-	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(K)/vmlinuz $(G)/data/
+	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/modules \
+		$(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \
 		$$(($$(du -sm $(G)/data | cut -f1) * 17 / 16 + 16))M > /dev/null

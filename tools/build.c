@@ -231,6 +231,39 @@ static enum us_error compile_after(struct build *build)
 	return error ? error : undone;
 }
 
+/* The vendor's binary that the objects went into: the kernel, or one module. */
+static enum us_error find_vendor(struct build *build)
+{
+	const struct build_options *options = build->options;
+	char module[PATH_MAX];
+	enum us_error error = US_OK;
+	size_t i;
+
+	for (i = 0; i < build->objects.count && !error; i++) {
+		error = source_tree_module(&build->tree,
+					   build->objects.paths[i], module);
+		if (!i)
+			strcpy(build->module, module);
+		else if (!error && strcmp(build->module, module))
+			error = fail(US_E_NOT_PATCHABLE, "the fix touches both "
+				     "%s and %s; a bundle is for one of them",
+				     build->module[0] ? build->module :
+				     "the kernel", module[0] ? module :
+				     "the kernel");
+	}
+	if (error)
+		return error;
+	if (!build->module[0])
+		return make_path(build->vendor, "%s", build->kernel.vmlinux);
+	if (options->module)
+		return make_path(build->vendor, "%s", options->module);
+	if (options->vmlinux)
+		return fail(US_E_ARCHIVE, "%s is part of module %s; name the "
+			    "module's file with --module",
+			    build->objects.paths[0], build->module);
+	return archive_module(build->release, build->module, build->vendor);
+}
+
 static enum us_error compile(struct build *build)
 {
 	enum us_error error;
@@ -238,6 +271,8 @@ static enum us_error compile(struct build *build)
 	note("compiling %zu objects without the fix", build->objects.count);
 	error = source_tree_build(&build->tree, build->objects.paths,
 				  build->objects.count, build->before);
+	if (!error)
+		error = find_vendor(build);
 	if (error)
 		return error;
 	note("compiling them with the fix");

@@ -32,6 +32,8 @@ struct build {
 	struct source_params params;
 	struct unit_list units;
 	struct object_list objects;
+	char module[PATH_MAX];		/* that all of them belong to, or "" */
+	char vendor[PATH_MAX];		/* the vendor's binary of that */
 };
 
 /* All of it: the bundle is @file. Any error of the stages. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From changed functions to a bundle, by the same rules as for two kernels. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,12 +57,35 @@ static enum us_error make_bundle(const struct judge *judge, struct plan *plan,
 	return error;
 }
 
+/* A bundle says where code lies by its distance from the kernel's text; modules
+ * lie anywhere. */
+static enum us_error refuse_module(const struct judge *judge)
+{
+	const struct change *change;
+	char names[600] = "";
+	size_t len = 0;
+	u32 i;
+
+	for (i = 0; i < judge->changes.count && len < sizeof(names) / 2; i++) {
+		change = &judge->changes.list[i];
+		len += snprintf(names + len, sizeof(names) - len, "%s%.200s",
+				i ? ", " : "", change->new != SIDE_NONE ?
+				judge->after.symbols[change->new].name :
+				judge->vendor.symbols[change->old].name);
+	}
+	return fail(US_E_NOT_PATCHABLE, "%s is a module, and a bundle changes "
+		    "the kernel image alone; %u changes: %s",
+		    judge->build->module, judge->changes.count, names);
+}
+
 enum us_error judge_carry(struct judge *judge, struct buffer *file)
 {
 	const struct plan_choice all = { 0 };
 	struct plan plan = { 0 };
 	enum us_error error;
 
+	if (judge->build->module[0])
+		return refuse_module(judge);
 	error = plan_changes(&plan, &judge->carried, &judge->changes, &all);
 	if (!error)
 		error = check_obstacles(&plan);

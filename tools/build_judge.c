@@ -204,7 +204,7 @@ static enum us_error open_sides(struct judge *judge)
 	if (!error)
 		error = join(build, build->after, judge->after_path);
 	if (!error)
-		error = side_open(&judge->vendor, build->kernel.vmlinux);
+		error = side_open(&judge->vendor, build->vendor);
 	if (!error)
 		error = side_open(&judge->before, judge->before_path);
 	return error ? error : side_open(&judge->after, judge->after_path);

@@ -9,6 +9,7 @@
 #include "kernel_facts.h"
 #include "kernel_probes.h"
 #include "kernel_ranges.h"
+#include "kernel_strings.h"
 #include "module_command.h"
 #include "policy.h"
 #include "report.h"
@@ -227,6 +228,9 @@ static enum us_error make(const struct kernel_image *image,
 		error = ranges_collect(image, &parts->header);
 	if (!error)
 		error = read_sources(image, options, &sources);
+	if (!error)
+		error = strings_derive(&sources.memory, &parts->header,
+				       &sources.values);
 	parts->memory = &sources.memory;
 	parts->relocs = &sources.relocs;
 	parts->values = &sources.values;

@@ -96,6 +96,17 @@ static void number_by_contents(const struct side *old, const struct side *new,
 		new_ordinals[file] = old_ordinals[best];
 }
 
+/* How many source files are called @name? */
+static u32 count_files(const struct side *side, const char *name)
+{
+	u32 i, count = 0;
+
+	for (i = 0; i < side->symbol_count; i++)
+		count += side->symbols[i].type == STT_FILE &&
+			 !strcmp(side->symbols[i].name, name);
+	return count;
+}
+
 enum us_error match_files(const struct side *old, const struct side *new,
 			  u32 *old_ordinals, u32 *new_ordinals)
 {
@@ -104,14 +115,16 @@ enum us_error match_files(const struct side *old, const struct side *new,
 
 	if (!error)
 		error = number_files(new, new_ordinals);
-	/* An object has few files; a kernel's or module's are all there. */
-	if (error || !old->linked || new->linked)
+	/* An object has few files; a kernel's are all there. */
+	if (error || new->linked)
 		return error;
 	scores = calloc(old->symbol_count + 1, sizeof(*scores));
 	if (!scores)
 		return fail(US_E_NO_MEMORY, "files");
 	for (i = 0; i < new->symbol_count; i++)
-		if (new->symbols[i].type == STT_FILE)
+		if (new->symbols[i].type == STT_FILE &&
+		    count_files(old, new->symbols[i].name) !=
+		    count_files(new, new->symbols[i].name))
 			number_by_contents(old, new, i, old_ordinals,
 					   new_ordinals, scores);
 	free(scores);

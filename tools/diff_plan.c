@@ -149,7 +149,8 @@ static enum us_error try_function(struct plan *plan, struct author *author,
 			      symbols[change->new].address);
 	error = plan_check_entry(author, change->old, &at);
 	/* Of modules there is a report only, which says so. */
-	if (!error && plan->match->old->linked && !plan->layouts.known)
+	if (!error && plan->match->old->linked && !plan->layouts.known &&
+	    !plan->layouts_judged)
 		error = author_refuse(author, REASON_LAYOUT, "nothing is known "
 				      "of layouts: no BTF");
 	if (!error && layout)
@@ -386,7 +387,9 @@ enum us_error plan_changes(struct plan *plan, struct match *match,
 			   struct changes *changes,
 			   const struct plan_choice *choice)
 {
-	*plan = (struct plan){ .match = match, .changes = *changes };
+	*plan = (struct plan){
+		.match = match, .changes = *changes, .layouts_judged = true,
+	};
 	*changes = (struct changes){ 0 };
 	return decide_changes(plan, match, choice);
 }

@@ -23,6 +23,7 @@ struct plan {
 	struct changes changes;		/* cold parts belong to their functions */
 	struct decision *decisions;	/* one for each */
 	struct layouts layouts;
+	bool layouts_judged;		/* by the caller, in another way */
 	u64 capability;			/* as in struct author */
 	bool strange_warn;
 };
@@ -45,7 +46,8 @@ enum us_error plan_make(struct plan *plan, struct match *match,
 			const struct line_check *lines,
 			const struct plan_choice *choice);
 
-/* Decide about @changes, which are taken over: what differs is known already. */
+/* Decide about @changes, which are taken over: what differs is known already, and
+ * that no layout does. */
 enum us_error plan_changes(struct plan *plan, struct match *match,
 			   struct changes *changes,
 			   const struct plan_choice *choice);

@@ -275,8 +275,7 @@ static u8 site_kind(u8 kind)
 	return kinds[kind];
 }
 
-static enum us_error add_site(struct value_list *out,
-			      const struct value_site *site)
+enum us_error values_add(struct value_list *out, const struct value_site *site)
 {
 	struct value_site *grown;
 
@@ -349,7 +348,7 @@ static enum us_error derive(struct place *place, struct value_list *out,
 			    "patched", place->image->path,
 			    (unsigned long long)place->start);
 	site.size = out->pool.len - site.first;
-	return add_site(out, &site);
+	return values_add(out, &site);
 }
 
 /* Places that the running kernel patches have a description of their own there;

@@ -35,6 +35,10 @@ enum us_error values_derive(const struct kernel_image *image,
 			    const struct patch_table *table,
 			    const struct runtime_list *runtime,
 			    struct value_list *out);
+
+/* Append one whose values are in the pool, behind all others. NO_MEMORY. */
+enum us_error values_add(struct value_list *out, const struct value_site *site);
+
 void values_free(struct value_list *values);
 
 #endif

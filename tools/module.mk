@@ -30,7 +30,7 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_patch.c tools/kernel_values.c tools/kernel_runtime.c \
 	tools/kernel_entries.c tools/kernel_classes.c \
 	tools/kernel_prototypes.c tools/kernel_gates.c tools/kernel_ranges.c \
-	tools/kernel_probes.c tools/module_file.c tools/module_set.c \
+	tools/kernel_probes.c tools/kernel_strings.c tools/module_file.c tools/module_set.c \
 	tools/module_link.c tools/module_make.c tools/module_command.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
@@ -97,4 +97,8 @@ live-text: $(OUT)/underseal $(OUT)/tests/check_text
 test-author: $(OUT)/underseal
 	$(Q)OUT=$(OUT) tests/tools/run-author
 
-PHONY += live-text test-author
+## make live-modules  the same for the modules that these kernels load
+live-modules: $(OUT)/underseal $(OUT)/tests/check_module
+	$(Q)tests/tools/live_kernels_modules $(OUT)
+
+PHONY += live-text live-modules test-author

@@ -67,6 +67,11 @@ enum us_error source_tree_build_plain(const struct source_tree *tree,
 				      char *const *objects, size_t count,
 				      const char *into);
 
+/* The module that @object, which has been compiled, is part of: "fs/xfs/xfs"; ""
+ * for the kernel itself. FILE_*, BUILD_MISMATCH (kbuild does not say). */
+enum us_error source_tree_module(const struct source_tree *tree,
+				 const char *object, char name[PATH_MAX]);
+
 /* The name that an object has in the directory it is copied to. */
 enum us_error object_copy_path(char path[PATH_MAX], const char *directory,
 			       const char *object);

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # libFuzzer targets in build/out/fuzz/, one program each. efi/module.mk has one more,
 # for underseal.conf, tools/module.mk one for ELF files.
-PARSER_FUZZERS := bundle revert baseline_head baseline_block minisign_signature \
-	minisign_key
+PARSER_FUZZERS := bundle revert baseline_head baseline_block module \
+	minisign_signature minisign_key
 FUZZ_PROGRAMS := $(PARSER_FUZZERS:%=$(OUT)/fuzz/%) $(OUT)/fuzz/request \
 	$(OUT)/fuzz/elf $(if $(wildcard efi/config_fuzz.c),$(OUT)/fuzz/config)
-FUZZ_PARSERS := common/bundle.c common/baseline.c common/minisign.c
+FUZZ_PARSERS := common/bundle.c common/baseline.c common/module_baseline.c \
+	common/minisign.c
 FUZZ_MACHINE := $(wildcard tests/sim/*.c) tests/unit/maker.c
 # The machine is not what is looked for faults in: no coverage, which costs time.
 CFLAGS_fuzzmachine = $(filter-out -fsanitize=fuzzer,$(CFLAGS_fuzz))
@@ -32,6 +33,6 @@ $(OUT)/fuzz/request: $(call objects,fuzz,$(CONTROL_CORE)) \
 	$(Q)$(CLANG) $(CFLAGS_fuzz) $^ -o $@ -lsodium
 
 $(OUT)/tests/seeds: $(call objects,host,tests/fuzz/seeds.c tests/unit/maker.c \
-		tests/sim/text.c common/baseline.c)
+		tests/unit/module_maker.c $(wildcard tests/sim/*.c) $(CONTROL_CORE))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $^ -o $@ -lsodium

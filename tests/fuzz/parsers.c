@@ -11,6 +11,7 @@
 #include "bundle.h"
 #include "fuzz.h"
 #include "minisign.h"
+#include "module_baseline.h"
 
 #define REQUIRE(condition)	\
 	do {			\
@@ -137,6 +138,58 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 			if (block.sites[i].values)
 				us_baseline_site_ok(&block, &block.sites[i],
 						    0x1c000000, found);
+	}
+	free(copy);
+	return 0;
+}
+#endif
+
+#ifdef FUZZ_module
+/* What was let through can be applied at any place without reading or writing past an
+ * end. */
+static void use_module(const struct us_module_head *head,
+		       const struct us_block *block)
+{
+	u64 moves[US_RELOC_MAX_BASES], relocs = 0;
+	u8 found[US_SITE_MAX_LEN] = { 0 }, *bytes = malloc(block->header->len);
+	u32 i;
+
+	for (i = 0; i < US_RELOC_MAX_BASES; i++)
+		moves[i] = i < head->header->bases ? 0x123456789ull * i : ~0ull;
+	us_block_expect(block, moves, bytes, &relocs);
+	REQUIRE(relocs == block->header->relocs);
+	for (i = 0; i < block->header->sites; i++)
+		us_block_site_ok(block, &block->sites[i], moves, found);
+	for (i = 0; i < block->header->relocs; i++)
+		REQUIRE(block->relocs[i].base < head->header->bases);
+	free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	struct us_module_head head;
+	struct us_block block;
+	void *copy = copy_of(data, len), *part;
+	u64 head_len = 0;
+	u32 i;
+
+	if (len >= sizeof(struct us_module_header))
+		head_len = us_module_head_len(copy);
+	if (!head_len || head_len > len)
+		head_len = len;
+	if (!us_module_parse_head(copy, head_len, len, &head)) {
+		REQUIRE(head.bases[0].kind == US_BASE_TEXT);
+		REQUIRE(head.bases[0].len >= head.header->text_len);
+		for (i = 0; i < head.header->blocks; i++) {
+			const struct us_block_ref *ref = &head.blocks[i];
+
+			REQUIRE(span_inside(ref->file_offset, ref->len, len));
+			part = copy_of(data + ref->file_offset, ref->len);
+			if (!us_module_parse_block(&head, i, part, ref->len,
+						   &block))
+				use_module(&head, &block);
+			free(part);
+		}
 	}
 	free(copy);
 	return 0;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "maker.h"
+#include "module_maker.h"
 #include "sim.h"
 
 static const char *top;
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 	save("minisign_key", text, make_public_file(&key, text, sizeof(text)));
 	make_baseline(&blob);
 	save_baseline(&blob);
+	make_module(1, &blob);
+	save("module", blob.data, blob.len);
 	save("request", actions, sizeof(actions));
 	save("config", "\n", 1);
 	return 0;

@@ -50,6 +50,12 @@
 #define SIM_IDT			0x218000ull	/* one page; not next to the others */
 #define SIM_GATES		0x200ull	/* vector's handler: + 8 * vector */
 #define SIM_IMAGE_END		0x3ff000ull
+/* The guest's list of modules, and offsets in its struct module; core_layout's form. */
+#define SIM_MODULES		0x2e0000ull
+#define SIM_MODULE_LIST		0x08ull
+#define SIM_MODULE_NAME		0x18ull
+#define SIM_MODULE_PERCPU	0x58ull
+#define SIM_MODULE_AREAS	0x80ull
 #define SIM_ENTRY_SYSCALL	0x80ull
 #define SIM_RETURN_TO_HANDLER	0xc0ull
 #define SIM_FENTRY		0xb00u	/* what ftrace calls, and one 0x20 above */

@@ -99,6 +99,19 @@ def ticks(server):
         expect(done >= seconds * 0.5, f"{done} audits in {seconds:.1f} s")
 
 
+def log_flood(server):
+    """a guest that floods the log pushes out nothing but its own lines"""
+    server.run("i=0; while [ $i -lt 400 ]; do echo pin_try 6 0; i=$((i+1)); "
+               "done > /tmp/flood; while read -r line; do echo $line > "
+               f"{ATTACK}; done < /tmp/flood", timeout=300)
+    log = server.run("underseal-guest log")
+    expect("sealed" in log, "the seal is not in the log any more")
+    expect("LSTAR <- " in log, "the first refusals are not in the log")
+    numbers = [int(line.split()[0]) for line in log.splitlines()]
+    expect_equal(numbers, sorted(set(numbers)), "sequence numbers")
+    expect(numbers[-1] > len(numbers), "nothing was overwritten")
+
+
 def single_steps(server):
     """debug exceptions, which the hypervisor sees first, reach the guest"""
     answer = server.run("us-probe steps 500")
@@ -113,4 +126,4 @@ def triple_fault_reboots(server):
 
 
 CHECKS = [seals, pinned_registers, free_registers, global_flushes, cpu_restarts,
-          ticks, single_steps, triple_fault_reboots]
+          ticks, log_flood, single_steps, triple_fault_reboots]

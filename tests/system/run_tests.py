@@ -25,6 +25,7 @@ import control_checks
 import files
 import loader_checks
 import machine
+import module_checks
 import pin_checks
 import seal_checks
 import server_checks
@@ -101,6 +102,7 @@ def jobs(report, kernel, scratch, only):
         suite(f"pins{smp}", [check for check in pin_checks.CHECKS if smp > 1
                              or not getattr(check, "several_cpus", False)],
               smp)
+    suite("modules", module_checks.CHECKS, 2)
     suite("guest-agent", agent_checks.CHECKS, 2)
     suite("threads", server_checks.THREADED_CHECKS, 4,
           accel="tcg,thread=multi")

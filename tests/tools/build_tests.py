@@ -24,8 +24,10 @@ prepare:
 	@echo '#define UTS_RELEASE "$(KERNELRELEASE)"' > include/generated/utsrelease.h
 	@for name in autoconf asm-offsets bounds; do \\
 		echo > include/generated/$$name.h; done
+modflags = $(if $(filter fs/mod.o,$@), -DMODULE -DKBUILD_MODFILE='"fs/mod"')
 %.o: %.c
-	@$(CC) {CFLAGS} -Iinclude $(KCFLAGS) -c -o $@ $<
+	@$(CC) {CFLAGS} -Iinclude $(KCFLAGS)$(modflags) -c -o $@ $<
+	@echo "cmd_$@ := $(CC)$(subst ",\\",$(modflags)) -c" > $(@D)/.$(@F).cmd
 """
 
 HEADER = """
@@ -105,7 +107,19 @@ noinline int two_twice(int x)
 }
 """
 
-FILES = {"Makefile": MAKEFILE, "Kbuild": "", "Kconfig": "config A\n",
+MOD = """#include "one.h"
+
+noinline int mod_scale(int x)
+{
+	return scale(x) * stays(x);
+}
+noinline int mod_other(int x)
+{
+	return mod_scale(x) + counter;
+}
+"""
+
+FILES = {"fs/mod.c": MOD, "Makefile": MAKEFILE, "Kbuild": "", "Kconfig": "config A\n",
          "fs/one.c": ONE, "fs/two.c": TWO, "include/one.h": HEADER,
          "fs/three.S": ".globl three\n", "Documentation/x.rst": "words\n"}
 
@@ -133,6 +147,9 @@ def make_kernel():
     for name in ("one", "two"):
         run("gcc", *CFLAGS.split(), "-Iinclude", "-c", f"fs/{name}.c", "-o",
             f"../{name}.o", cwd="tree", check=True)
+    run("gcc", *CFLAGS.split(), "-Iinclude", "-c", "fs/mod.c", "-o",
+        "../mod.o", cwd="tree", check=True)
+    build("ld", "-r", "-o", "mod.ko", "mod.o")
     build("ld", "-q", "--build-id", "-T", write("build.lds", script),
           "kernel-base.o", "code-base.o", "one.o", "two.o", "-o", "vmlinux-base")
 
@@ -264,6 +281,19 @@ def test_refused_fixes():
         "fs/one.c": ("return twice(x) + 1;", "return twice(y) + 1;")}),
         says="'y' undeclared")
     made("and the tree is well again", *arguments("add.diff"))
+
+
+def test_modules():
+    patch = fix("mod.diff", {"fs/mod.c": ("+ counter", "- counter")})
+    no_bundle("NOT_PATCHABLE a module", patch, "--module", "mod.ko",
+              says="1 changes: mod_other")
+    no_bundle("ARCHIVE a module that is not named", patch, says="--module")
+    no_bundle("BUILD_MISMATCH a module of another source", patch, "--module",
+              "two.o", says="mod_other")
+    no_bundle("NOT_PATCHABLE a module and the kernel", fix("both.diff", {
+        "fs/mod.c": ("+ counter", "- counter"),
+        "fs/one.c": ("x ?", "!x ?")}), "--module", "mod.ko",
+        says="both fs/mod and the kernel")
 
 
 def test_bad_diffs():
@@ -505,6 +535,7 @@ def test_build():
     make_kernel()
     test_good_fixes()
     test_refused_fixes()
+    test_modules()
     test_bad_diffs()
     test_wrong_kernel()
     test_usage()

@@ -128,7 +128,7 @@ static bool runtime_ok(const struct us_runtime_site *site, const u8 *code)
 #define RUN	2
 
 static void check_boot_site(const struct us_block *block,
-			    const struct us_site *site, const u8 *text)
+			    const struct us_site *site, const u8 *found)
 {
 	u32 here = site->offset >= block->header->offset ? site->len : 0;
 
@@ -138,14 +138,13 @@ static void check_boot_site(const struct us_block *block,
 	if (!site->values) {
 		figures.masked += site->len;
 		figures.masked_by[site->kind] += site->len;
-	} else if (us_baseline_site_ok(block, site, slide,
-				       text + site->offset)) {
+	} else if (us_baseline_site_ok(block, site, slide, found)) {
 		figures.enumerated += site->len;
 	} else {
 		figures.wrong += site->len;
 		figures.wrong_by[site->kind]++;
-		show(site_kind_name(site->kind), site->offset,
-		     text + site->offset, site->len);
+		show(site_kind_name(site->kind), site->offset, found,
+		     site->len);
 	}
 }
 
@@ -183,7 +182,7 @@ static void check_exact(const struct us_block *block, const u8 *dump,
 
 	us_baseline_expect(block, slide, bytes, &figures.relocs);
 	for (i = 0; i < block->header->len; i++) {
-		if (marks && marks[block->header->offset + i])
+		if (marks[block->header->offset + i])
 			continue;
 		if (bytes[i] == dump[i]) {
 			++*exact;
@@ -208,7 +207,8 @@ static int check_text_range(const struct us_range *range, u32 first,
 		for (k = 0; k < block.header->sites; k++) {
 			for (b = 0; b < block.sites[k].len; b++)
 				marks[block.sites[k].offset + b] = BOOT;
-			check_boot_site(&block, &block.sites[k], text);
+			check_boot_site(&block, &block.sites[k],
+					text + block.sites[k].offset);
 		}
 	}
 	check_runtime_sites(text, marks);
@@ -224,15 +224,25 @@ static int check_text_range(const struct us_range *range, u32 first,
 static int check_rodata_range(const struct us_range *range, u32 first,
 			      const u8 *dump)
 {
-	u32 blocks = (range->len + US_BLOCK_BYTES - 1) / US_BLOCK_BYTES, i;
+	u32 blocks = (range->len + US_BLOCK_BYTES - 1) / US_BLOCK_BYTES, i, k;
+	u64 end = range->offset + (u64)range->len;
+	u8 *marks = calloc(1, end);
 	struct us_block block;
 
 	for (i = 0; i < blocks; i++) {
 		if (!baseline_block(&baseline, first + i, &block))
 			return 2;
-		check_exact(&block, dump + (u64)i * US_BLOCK_BYTES, NULL,
+		for (k = 0; k < block.header->sites; k++) {
+			memset(marks + block.sites[k].offset, BOOT,
+			       block.sites[k].len);
+			check_boot_site(&block, &block.sites[k],
+					dump + (block.sites[k].offset -
+						range->offset));
+		}
+		check_exact(&block, dump + (u64)i * US_BLOCK_BYTES, marks,
 			    &figures.rodata, &figures.rodata_wrong);
 	}
+	free(marks);
 	return 0;
 }
 

@@ -28,7 +28,8 @@ void bench_start_sealed(void)
 
 static bool takes_input(enum us_op op)
 {
-	return op == US_OP_SEAL || op == US_OP_APPLY || op == US_OP_REVERT;
+	return op == US_OP_SEAL || op == US_OP_APPLY || op == US_OP_REVERT ||
+	       op == US_OP_SEAL_MODULE;
 }
 
 struct us_request bench_request(enum us_op op)

@@ -27,6 +27,8 @@ struct test {
 	SUITE(site_rule)	\
 	SUITE(probes)		\
 	SUITE(audit)		\
+	SUITE(modules)		\
+	SUITE(module_file)	\
 	SUITE(guards)		\
 	SUITE(decode)		\
 	SUITE(pin)		\

@@ -30,7 +30,9 @@ static void try_write(u8 *alias, const u8 *text)
 
 static u8 *map_writable(u64 address)
 {
-	struct page *page = pfn_to_page(__pa(address) >> PAGE_SHIFT);
+	struct page *page = address >= MODULES_VADDR ?
+			    vmalloc_to_page((void *)address) :
+			    pfn_to_page(__pa(address) >> PAGE_SHIFT);
 	u8 *base = vmap(&page, 1, VM_MAP, PAGE_KERNEL);
 
 	return base ? base + offset_in_page(address) : NULL;

@@ -118,6 +118,9 @@ struct static_call_key __SCK__hook = { tiny };
 const void *const constant[] __attribute__((section(".constants"))) = {
 	tiny, &counter,
 };
+/* The kernel takes this one apart while it boots. */
+const char quirk[] __attribute__((section(".constants"))) =
+	"!cmt,!mbmtotal,!mbmlocal,!l3cat";
 unsigned long late __attribute__((section(".data..ro_after_init"))) = 1;
 char idt_table[4096] __attribute__((section(".bss..page_aligned,\"aw\",@nobits#")));
 static const struct idt_data def_idts[]
