@@ -242,7 +242,7 @@ def kprobes(server):
     trace = server.run(f"cat {T}/trace")
     for name in ("us_entry", "us_inside", "us_return"):
         expect(name in trace, f"{name} was not hit: {trace[-800:]}")
-    expect("ret=0x" in trace, "no return value")
+    expect("ret=" in trace, "no return value")
     script(server, f"echo 0 > {T}/events/kprobes/enable",
            f"echo > {T}/kprobe_events", f"echo > {T}/trace",
            "echo 1 > /proc/sys/debug/kprobes-optimization")
@@ -380,10 +380,12 @@ def bpf_kprobes(server):
 def modules(server):
     """modules are loaded, used, traced and unloaded"""
     for _ in range(3):
-        script(server, "modprobe brd rd_nr=1 rd_size=16384",
-               "mke2fs /dev/ram0 > /dev/null 2>&1", "mkdir -p /tmp/m",
-               "mount -t ext4 /dev/ram0 /tmp/m", "cp /bin/busybox /tmp/m/b",
-               "cmp /bin/busybox /tmp/m/b", "umount /tmp/m", "rmmod brd")
+        script(server, "modprobe loop", "truncate -s 16M /tmp/disk",
+               "losetup /dev/loop0 /tmp/disk", "mkdir -p /tmp/m",
+               "mke2fs /dev/loop0 > /dev/null 2>&1",
+               "mount -t ext4 /dev/loop0 /tmp/m", "cp /bin/busybox /tmp/m/b",
+               "cmp /bin/busybox /tmp/m/b", "umount /tmp/m",
+               "losetup -d /dev/loop0", "sleep 0.5", "rmmod loop")
         script(server, "modprobe dummy numdummies=1", "ip link set dummy0 up",
                "ip addr add 10.9.9.1/24 dev dummy0",
                f"echo dummy_xmit > {T}/set_ftrace_filter",
@@ -393,9 +395,8 @@ def modules(server):
                "a module's function is not traced")
         script(server, f"echo nop > {T}/current_tracer",
                f"echo > {T}/set_ftrace_filter", f"echo > {T}/trace",
-               "rmmod dummy", "modprobe veth", "modprobe loop", "rmmod loop",
-               "rmmod veth")
-    expect_equal(server.run("grep -cE '^(brd|dummy|veth|loop) ' /proc/modules; "
+               "rmmod dummy", "modprobe veth", "rmmod veth")
+    expect_equal(server.run("grep -cE '^(dummy|veth|loop) ' /proc/modules; "
                             "true"), "0", "modules left")
 
 

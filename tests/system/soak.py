@@ -41,11 +41,13 @@ TURNS = [
      f"echo 1 > {T}/events/kprobes/enable && sleep 1 && "
      f"grep -q us_soak {T}/trace && echo 0 > {T}/events/kprobes/enable && "
      f"echo > {KPROBES}"),
-    ("modules", "modprobe brd rd_nr=1 rd_size=8192 && modprobe dummy && "
-     "modprobe veth && mke2fs /dev/ram0 > /dev/null 2>&1 && "
-     "mkdir -p /tmp/m && mount -t ext4 /dev/ram0 /tmp/m && "
+    ("modules", "modprobe loop && modprobe dummy && modprobe veth && "
+     "truncate -s 8M /tmp/disk && losetup /dev/loop0 /tmp/disk && "
+     "mke2fs /dev/loop0 > /dev/null 2>&1 && "
+     "mkdir -p /tmp/m && mount -t ext4 /dev/loop0 /tmp/m && "
      "cp /bin/us-load /tmp/m/b && cmp /bin/us-load /tmp/m/b && "
-     "umount /tmp/m && rmmod brd && rmmod dummy && rmmod veth"),
+     "umount /tmp/m && losetup -d /dev/loop0 && sleep 1 && rmmod loop && "
+     "rmmod dummy && rmmod veth"),
     ("sysctl", "echo 1 > /proc/sys/kernel/sched_schedstats && "
      "echo full > /sys/kernel/debug/sched/preempt && sleep 1 && "
      "echo voluntary > /sys/kernel/debug/sched/preempt && "
