@@ -149,7 +149,7 @@ struct us_status {
 	u32 modules_sealed;
 	u32 modules_open;	/* known, and not protected */
 	u32 probes;		/* kprobes set in sealed text now */
-	u32 pinned_vcpus;	/* at the last stop */
+	u32 pinned_vcpus;	/* now */
 	u8 policy[16];		/* as in the baseline's header */
 	u8 build_id[US_BUILD_ID_MAX];
 	u32 build_id_len;

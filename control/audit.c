@@ -15,10 +15,29 @@ struct look {
 	u32 differences;	/* not repaired */
 	u32 repairs;
 	struct audit_difference first;
+	bool still_there[AUDIT_SPANS];	/* audit_span.gone said no */
 };
+
+static void count_pinned(void)
+{
+	struct us_vcpu_state state;
+	u32 i;
+
+	audit.counts.pinned = 0;
+	for (i = 0; i < host_info()->vcpus; i++)
+		if (!host_vcpu(i, &state) && state.started)
+			audit.counts.pinned += state.pinned;
+}
 
 void audit_get_counts(struct audit_counts *counts)
 {
+	/* A vCPU that was started anew since the last stop must not be told as
+	 * pinned. */
+	if (audit.active && !host_stop()) {
+		count_pinned();
+		host_release();
+		guest_forget_tables();
+	}
 	*counts = audit.counts;
 }
 
@@ -133,11 +152,23 @@ static bool act_on(struct look *look, const struct audit_difference *difference)
 	return false;
 }
 
+/* Was @span given up? Asked once a look: the answer takes a walk through a list that
+ * the guest may make long, and in a stop there is no time for many. */
+static bool is_gone(struct look *look, struct audit_span *span)
+{
+	bool *still_there = &look->still_there[span - audit.spans];
+
+	if (!span->gone || *still_there)
+		return false;
+	*still_there = !span->gone(span->gva);
+	return !*still_there;
+}
+
 /* A page of @span is not mapped as noted. True: look again, or not at all. */
 static bool found_difference(struct look *look, struct audit_span *span,
 			     const struct audit_difference *difference)
 {
-	if (span->gone && span->gone(span->gva)) {
+	if (is_gone(look, span)) {
 		span->len = 0;
 		return true;
 	}
@@ -174,14 +205,13 @@ static void look_at_space(struct look *look, const struct address_space *space,
 }
 
 /* The address space of vCPU @index, stopped. False: it has none yet. */
-static bool vcpu_space(u32 index, struct address_space *space, bool *pinned)
+static bool vcpu_space(u32 index, struct address_space *space)
 {
 	struct us_vcpu_state state;
 	struct control_caller who = { .vcpu = index };
 
 	if (host_vcpu(index, &state) || !state.started)
 		return false;
-	*pinned = state.pinned;
 	who.cr0 = state.cr0;
 	who.cr3 = state.cr3;
 	who.cr4 = state.cr4;
@@ -193,24 +223,20 @@ static bool vcpu_space(u32 index, struct address_space *space, bool *pinned)
 static void look_stopped(struct look *look)
 {
 	struct address_space space;
-	bool pinned;
 	u32 i;
 
 	guest_forget_tables();
 	forget_told();
 	audit.counts.audits++;
-	audit.counts.pinned = 0;
+	count_pinned();
 	look_at_space(look, &audit.space, true);
 	for (i = 0; i < host_info()->vcpus; i++) {
-		if (!vcpu_space(i, &space, &pinned))
-			continue;
-		audit.counts.pinned += pinned;
-		look_at_space(look, &space, false);
+		if (vcpu_space(i, &space))
+			look_at_space(look, &space, false);
 	}
-	/* No vCPU may go on with a translation that was taken back: any change
-	 * of permissions drops them all. */
-	if (look->repairs && host_protect(audit.flush_gpa, PAGE_SIZE,
-					  US_PROT_SEALED))
+	/* No vCPU may go on with a translation that was taken back, be it now by us
+	 * or before by the guest: any change of permissions drops them all. */
+	if (host_protect(audit.flush_gpa, PAGE_SIZE, US_PROT_SEALED))
 		host_log(US_LOG_ERROR, "mapping: translations stay cached");
 }
 
@@ -272,10 +298,19 @@ enum us_error audit_now(void)
 	return audit.active ? look_running(NULL) : US_OK;
 }
 
+/* For nobody who asked: what a request is about to be told stays as it is. */
+static void look_aside(const struct control_caller *who)
+{
+	struct control_result result = control.result;
+
+	look_running(who);
+	control.result = result;
+}
+
 void control_tick(const struct control_caller *who)
 {
 	if (audit.active)
-		look_running(who);
+		look_aside(who);
 }
 
 /* Is the page's own entry as it was when last looked at? One read or two. */
@@ -308,7 +343,7 @@ void audit_write(u64 gva)
 	audit.last_page = gva;
 	audit.same_page = 0;
 	if (!leaf_alike(slot, span, gva))
-		look_running(NULL);
+		look_aside(NULL);
 }
 
 /* The address spaces of all vCPUs, none of which may be elsewhere already. */
@@ -316,11 +351,10 @@ static enum us_error check_spaces(void)
 {
 	struct look look = { .act = false };
 	struct address_space space;
-	bool pinned;
 	u32 i;
 
 	for (i = 0; i < host_info()->vcpus; i++)
-		if (vcpu_space(i, &space, &pinned))
+		if (vcpu_space(i, &space))
 			look_at_space(&look, &space, false);
 	return look.differences ?
 		control_fail(US_E_KERNEL_MAPPING, look.first.gva,

@@ -73,8 +73,10 @@ struct audit_counts {
 	u64 audits;		/* looks at all pages */
 	u64 changes;		/* differences found */
 	u64 gva;		/* of the last one, else 0 */
-	u32 pinned;		/* vCPUs with pinned registers at the last stop */
+	u32 pinned;		/* vCPUs with pinned registers now; when they could not
+				 * be stopped, at the last stop */
 };
+/* Stops the vCPUs. */
 void audit_get_counts(struct audit_counts *counts);
 
 #endif

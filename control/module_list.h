@@ -10,7 +10,7 @@
 #include "module_baseline.h"
 
 /* Nodes that are looked at before a list counts as endless. */
-#define MODULE_LIST_MAX		2048u
+#define MODULE_LIST_MAX		1024u
 
 struct listed_module {
 	char name[US_NAME_MAX];

@@ -101,8 +101,8 @@ static bool forget(struct module *module)
 	return true;
 }
 
-/* Where the page at @offset of @module leads now. */
-enum page_state { PAGE_SAME, PAGE_ELSEWHERE, PAGE_NOWHERE };
+/* How the page at @offset of @module is mapped now. */
+enum page_state { PAGE_SAME, PAGE_CHANGED, PAGE_NOWHERE };
 
 static enum page_state page_state(const struct module *module, u64 offset)
 {
@@ -113,14 +113,17 @@ static enum page_state page_state(const struct module *module, u64 offset)
 			    &mapping))
 		return PAGE_NOWHERE;
 	return frames_locate(&module->frames, offset, &gpa, &run) &&
-	       gpa == mapping.gpa ? PAGE_SAME : PAGE_ELSEWHERE;
+	       gpa == mapping.gpa &&
+	       !(mapping.flags & (PTE_WRITE | PTE_USER | PTE_NX)) ?
+	       PAGE_SAME : PAGE_CHANGED;
 }
 
 /*
  * Has the guest given @module up? Addresses that lead nowhere are what unloading
- * leaves. Those that lead to other frames are another module's, if the guest's list
- * agrees; otherwise somebody has put other code in the module's place, and that is for
- * the audit to tell.
+ * leaves. Those that lead to other frames, or may be written, are another module's (or
+ * its own successor's, on its way in at the same place), if the guest's list agrees.
+ * Otherwise somebody has put other code in the module's place, or wants to, and that
+ * is for the audit to tell.
  */
 static bool is_gone(const struct module *module, u64 first, u64 len)
 {
@@ -132,7 +135,7 @@ static bool is_gone(const struct module *module, u64 first, u64 len)
 		state = page_state(module, offset);
 		if (state == PAGE_NOWHERE)
 			return true;
-		if (state == PAGE_ELSEWHERE)
+		if (state == PAGE_CHANGED)
 			return !module_list_find(&control.kernel,
 						 module->info.name, &listed) ||
 			       listed.areas[0].gva != module->map.gva;

@@ -119,6 +119,9 @@ void log_write(enum us_log_level level, u32 vcpu, const char *format, ...)
  * which the first ones keep theirs for good. */
 void log_guest(u32 vcpu, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same for what is no warning. */
+void log_guest_info(u32 vcpu, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 u32 log_read(u64 first, struct us_log_entry *out, u32 max);
 
 /* panic.c: prints and stops the machine. */

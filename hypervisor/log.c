@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The log. What the guest can cause at will is kept apart, so that it pushes out
- * nothing but its own kind: the first lines of it stay for good, later ones
+ * nothing but its own kind: the first warnings of it stay for good, later lines
  * overwrite each other, and so do all other lines among themselves. Sequence
  * numbers run through all of them, and a gap shows what was lost.
  */
@@ -39,7 +39,8 @@ static void append(struct us_log_entry *entry, bool from_guest)
 
 	lock_take(&ring_lock);
 	if (from_guest)
-		ring = first_of_guest.written < GUEST_FIRST ? &first_of_guest :
+		ring = entry->level == US_LOG_WARNING &&
+			first_of_guest.written < GUEST_FIRST ? &first_of_guest :
 			&rest_of_guest;
 	entry->time_ns = time_ns();
 	entry->sequence = ++last_sequence;
@@ -61,6 +62,17 @@ void log_write(enum us_log_level level, u32 vcpu, const char *format, ...)
 void log_guest(u32 vcpu, const char *format, ...)
 {
 	struct us_log_entry entry = { .level = US_LOG_WARNING, .vcpu = vcpu };
+	va_list args;
+
+	va_start(args, format);
+	format_text_va(entry.text, sizeof(entry.text), format, args);
+	va_end(args);
+	append(&entry, true);
+}
+
+void log_guest_info(u32 vcpu, const char *format, ...)
+{
+	struct us_log_entry entry = { .level = US_LOG_INFO, .vcpu = vcpu };
 	va_list args;
 
 	va_start(args, format);

@@ -42,6 +42,31 @@ bool gpa_is_arena(u64 gpa)
 	return gpa >= hv.arena && gpa < hv.arena + hv.boot.arena_len;
 }
 
+static bool inside_ram(u32 index, u64 gpa, u64 len)
+{
+	const struct us_ram_range *ram = &hv.boot.ram[index];
+
+	return index < hv.boot.ram_ranges && gpa >= ram->base &&
+		span_inside(gpa - ram->base, len, ram->len);
+}
+
+/* The index of the range that holds all of it, ram_ranges if none does. Nearly all
+ * accesses are to the range of the last one. */
+static u32 find_ram(u64 gpa, u64 len)
+{
+	static u32 last;
+	u32 i = __atomic_load_n(&last, __ATOMIC_RELAXED);
+
+	if (inside_ram(i, gpa, len))
+		return i;
+	for (i = 0; i < hv.boot.ram_ranges; i++)
+		if (inside_ram(i, gpa, len)) {
+			__atomic_store_n(&last, i, __ATOMIC_RELAXED);
+			break;
+		}
+	return i;
+}
+
 bool guest_range_ok(u64 gpa, u64 len)
 {
 	if (!len || !span_valid(gpa, len))
@@ -49,16 +74,9 @@ bool guest_range_ok(u64 gpa, u64 len)
 	if (gpa >= hv.arena && span_inside(gpa - hv.arena, len,
 					   hv.boot.arena_len))
 		return true;
-	/* The loader leaves the region out of the ranges; they are sorted. */
-	for (u32 i = 0; i < hv.boot.ram_ranges; i++) {
-		const struct us_ram_range *ram = &hv.boot.ram[i];
-
-		if (gpa >= ram->base && span_inside(gpa - ram->base, len,
-						    ram->len))
-			return !spans_overlap(gpa, len, hv.base,
-					      hv.end - hv.base);
-	}
-	return false;
+	/* The loader leaves the region out of the ranges; looked at all the same. */
+	return find_ram(gpa, len) < hv.boot.ram_ranges &&
+		!spans_overlap(gpa, len, hv.base, hv.end - hv.base);
 }
 
 typedef u16 u16_unaligned __attribute__((aligned(1), may_alias));

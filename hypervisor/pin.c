@@ -151,7 +151,7 @@ void pin_vcpu_reset(struct vcpu *vcpu)
 	if (!vcpu->pinned)
 		return;
 	vcpu->pinned = 0;
-	log_write(US_LOG_INFO, vcpu->index,
+	log_guest(vcpu->index,
 		  "vCPU starts anew: registers are free until they are as before");
 }
 
@@ -179,7 +179,7 @@ void pin_vcpu_poll(struct vcpu *vcpu)
 	    !agrees(vcpu, pins.mask, pins.value) || !settled(vcpu))
 		return;
 	pin_vcpu(vcpu);
-	log_write(US_LOG_INFO, vcpu->index, "vCPU is started: registers pinned");
+	log_guest_info(vcpu->index, "vCPU is started: registers pinned");
 }
 
 /* May @vcpu have @value there? Says so in the log if not. */

@@ -8,11 +8,15 @@
 #define PERIOD_MS	900
 /* The CPU whose interrupts are used has gone to sleep: another one takes over. */
 #define TAKE_OVER_MS	2000
+/* So many times in a row an exit of another kind came when the HPET had been silent for
+ * too long: somebody has moved it, or its messages. */
+#define MAX_MISSED	3
 
 static enum { NONE, HPET, INTERRUPTS } source;
 static volatile bool pending;	/* HPET: its time has come since the last tick */
 static u32 last_seen;		/* HPET: its comparator then */
-static volatile u64 due;	/* INTERRUPTS: TSC */
+static u32 missed;		/* HPET: see MAX_MISSED */
+static volatile u64 due;	/* TSC */
 static volatile u32 watched;	/* INTERRUPTS: of this vCPU */
 
 void tick_start(void)
@@ -38,10 +42,38 @@ bool tick_sent_nmi(struct cpu *cpu)
 	return true;
 }
 
+/* By how much is the tick late? */
+static u64 late(void)
+{
+	u64 now = rdtsc(), then = due;
+
+	return now > then ? now - then : 0;
+}
+
 static bool is_time(void)
 {
-	return source == HPET ? pending :
-		source == INTERRUPTS && rdtsc() >= due;
+	switch (source) {
+	case HPET: return pending || late() > tsc_from_ms(TAKE_OVER_MS);
+	case INTERRUPTS: return late();
+	case NONE: break;
+	}
+	return false;
+}
+
+/* With the control lock. */
+static void look_after_source(const struct vcpu *vcpu)
+{
+	if (late() > tsc_from_ms(TAKE_OVER_MS))
+		watched = vcpu->index;
+	if (source != HPET)
+		return;
+	missed = pending ? 0 : missed + 1;
+	if (missed < MAX_MISSED)
+		return;
+	source = INTERRUPTS;
+	log_write(US_LOG_ERROR, vcpu->index,
+		  "%s: silent; mappings are looked at by a CPU's interrupts",
+		  hpet_route());
 }
 
 static void name_guest(const struct vcpu *vcpu)
@@ -68,11 +100,11 @@ static bool domain_is_free(void)
 
 void tick_poll(struct cpu *cpu, struct vcpu *vcpu)
 {
-	if (!is_time() || !vcpu->pinned || !control_try_lock())
+	/* Pinned or not: the guest can start all of its CPUs anew and leave them so. */
+	if (!is_time() || !pin_started(vcpu) || !control_try_lock())
 		return;
 	if (is_time() && domain_is_free()) {
-		if (rdtsc() - due > tsc_from_ms(TAKE_OVER_MS))
-			watched = vcpu->index;
+		look_after_source(vcpu);
 		due = rdtsc() + tsc_from_ms(PERIOD_MS);
 		pending = false;
 		name_guest(vcpu);
@@ -89,8 +121,7 @@ void tick_poll(struct cpu *cpu, struct vcpu *vcpu)
 void tick_prepare(struct vcpu *vcpu)
 {
 	if (source == INTERRUPTS)
-		hv.ops->watch_interrupts(vcpu, vcpu->pinned &&
-					 watched == vcpu->index &&
+		hv.ops->watch_interrupts(vcpu, watched == vcpu->index &&
 					 !vcpu->in_handler);
 }
 

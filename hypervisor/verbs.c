@@ -188,10 +188,12 @@ static u64 verb_halt(u64 addr, u64 len)
 }
 
 /* Can the guest cause this line as often as it likes? Its own requests and writes are
- * what the domain warns of; what a look at the mappings finds is another matter. */
+ * what the domain warns of, and of its writes what is allowed is told, too; what a look
+ * at the mappings finds is another matter. */
 static bool guest_causes(enum us_log_level level)
 {
-	return level == US_LOG_WARNING && control.event != US_EV_TICK;
+	return (level == US_LOG_WARNING && control.event != US_EV_TICK) ||
+		(level == US_LOG_INFO && control.event == US_EV_TEXT_WRITE);
 }
 
 static u64 verb_log(u64 level, u64 addr, u64 len)
@@ -201,10 +203,12 @@ static u64 verb_log(u64 level, u64 addr, u64 len)
 
 	if (level > US_LOG_ERROR || !copy_text(text, addr, len))
 		return US_E_BAD_REQUEST;
-	if (guest_causes((enum us_log_level)level))
-		log_guest(vcpu, "%s", text);
-	else
+	if (!guest_causes((enum us_log_level)level))
 		log_write((enum us_log_level)level, vcpu, "%s", text);
+	else if (level == US_LOG_INFO)
+		log_guest_info(vcpu, "%s", text);
+	else
+		log_guest(vcpu, "%s", text);
 	return US_OK;
 }
 

@@ -101,6 +101,12 @@ void log_guest(u32 vcpu, const char *format, ...)
 	fake.lines++;
 }
 
+void log_guest_info(u32 vcpu, const char *format, ...)
+{
+	(void)vcpu;
+	(void)format;
+}
+
 u64 tsc_from_ms(u64 ms)
 {
 	return ms * hv.boot.tsc_khz;

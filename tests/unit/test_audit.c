@@ -588,10 +588,12 @@ static struct frame_run extra_runs[] = {
 };
 static const struct frames extra = { extra_runs, 2, 2 };
 static bool extra_gone;
+static u32 asked;
 
 static bool is_gone(u64 gva)
 {
 	CU_ASSERT_EQUAL(gva, EXTRA_GVA);
+	asked++;
 	return extra_gone;
 }
 
@@ -642,6 +644,69 @@ static void more_pages(void)
 	sim_poke64(at, 0);
 	tick();
 	CU_ASSERT_EQUAL(changes(), 1);
+}
+
+/* The question is dear and the guest decides how often it comes up: once while it runs
+ * and once in the stop, however many pages differ. */
+static void asked_once(void)
+{
+	u64 at, i;
+
+	start(0, US_MAPPING_REPAIR);
+	map_extra();
+	ASSERT_OK(audit_add(EXTRA_GVA, &extra, 0, is_gone));
+	for (i = 0; i < 3; i++) {
+		at = entry_at(sim.top_pgt, EXTRA_GVA + i * PAGE_SIZE, 1);
+		sim_poke64(at, SIM_USER | PTE_PRESENT);
+	}
+	extra_gone = false;
+	asked = 0;
+	tick();
+	CU_ASSERT_EQUAL(asked, 2);
+	CU_ASSERT_EQUAL(changes(), 3);
+}
+
+/* Translations that a vCPU may have kept from before the mapping was looked at are
+ * gone when the seal is done, and after each stop. */
+static void stops_flush(void)
+{
+	protects = 0;
+	start(SIM_SCATTERED, US_MAPPING_REPORT);
+	protects = 0;
+	sim.on_protect = count_protect;
+	ASSERT_OK(bench_apply(0x2000, 1));
+	CU_ASSERT_EQUAL(protects, 1);
+	CU_ASSERT_EQUAL(sim.prot[sim_image_gpa(0) / PAGE_SIZE], US_PROT_SEALED);
+}
+
+/* A vCPU that was started anew is not told as pinned. */
+static void pins_lost(void)
+{
+	start(0, US_MAPPING_REPORT);
+	CU_ASSERT_EQUAL(status()->pinned_vcpus, SIM_VCPUS);
+	sim.vcpus[1].pinned = 0;
+	CU_ASSERT_EQUAL(status()->pinned_vcpus, SIM_VCPUS - 1);
+	sim.vcpus[1].pinned = 1;
+	CU_ASSERT_EQUAL(status()->pinned_vcpus, SIM_VCPUS);
+}
+
+/* What a request found is told to its caller, though a tick comes in between. */
+static void tick_before_answer(void)
+{
+	const struct us_request request = bench_request(US_OP_SEAL);
+	struct control_caller who = sim_caller(BENCH_REQUEST);
+	struct us_request answer;
+
+	start(0, US_MAPPING_REPORT);
+	sim_user_write(BENCH_REQUEST, &request, sizeof(request));
+	ASSERT_REFUSED(ALREADY_SEALED, control_request(&who));
+	flip(&changed_entries[4]);
+	tick();
+	ASSERT_REFUSED(ALREADY_SEALED, control_claim(&who));
+	sim_user_read(BENCH_REQUEST, &answer, sizeof(answer));
+	CU_ASSERT_EQUAL(answer.status, US_E_ALREADY_SEALED);
+	CU_ASSERT_EQUAL(answer.detail[0], 0);
+	CU_ASSERT_EQUAL(answer.detail[1], 0);
 }
 
 static void too_many_pages(void)
@@ -710,6 +775,10 @@ const struct test audit_tests[] = {
 	{ "the arena's mapping", arena_mapping },
 	{ "at writes", at_writes },
 	{ "more pages", more_pages },
+	{ "asked once whether pages are gone", asked_once },
+	{ "each stop flushes", stops_flush },
+	{ "pins lost", pins_lost },
+	{ "a tick before the answer", tick_before_answer },
 	{ "too many pages", too_many_pages },
 	{ "freed pages", freed_pages },
 	{ 0 },

@@ -238,6 +238,33 @@ static void lapses(void)
 	CU_ASSERT_EQUAL(sim.violations, 0);
 }
 
+/* It is loaded again at once, into the same frames at the same place: the loader
+ * writes there while the pages are not code yet. */
+static void loaded_again(void)
+{
+	static const u8 zero[16];
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		start();
+		ASSERT_OK(seal(0));
+		sim_map(sim.top_pgt, module_gva(0), module_gpa(0, 0),
+			PTE_PRESENT | PTE_WRITE | PTE_NX, PAGE_SIZE);
+		/* Live: no loader is at work there. */
+		CU_ASSERT_FALSE(write_text(0, 0x700, zero, sizeof(zero)));
+		CU_ASSERT(sealed_pages(0, US_PROT_SEALED));
+		if (i)
+			sim_poke64(module_struct(0), 1);	/* coming */
+		else
+			sim_poke64(sim_image_gpa(SIM_MODULES),
+				   sim_image_gva(SIM_MODULES));
+		CU_ASSERT(write_text(0, 0x700, zero, sizeof(zero)));
+		CU_ASSERT(sealed_pages(0, US_PROT_OPEN));
+		module_load(0);
+		ASSERT_OK(seal(0));
+	}
+}
+
 /* Frames of a module that is gone hold a new one. */
 static void frames_reused(void)
 {
@@ -415,6 +442,7 @@ const struct test modules_tests[] = {
 	{ "bad mappings", bad_mappings },
 	{ "own patching", own_patching },
 	{ "lapses", lapses },
+	{ "loaded again in its place", loaded_again },
 	{ "frames used again", frames_reused },
 	{ "remapped", remapped },
 	{ "dependencies", dependencies },

@@ -294,11 +294,25 @@ static u64 target_of(u64 offset)
 	return sim_image_gva(offset + 5) + (u64)distance;
 }
 
+/* With the first piece alone a jump must lead outside as well. */
+static u32 half_a_jump(u64 offset, const u8 *jump)
+{
+	u32 first = PAGE_SIZE - (offset + 1) % PAGE_SIZE;
+	bool outside;
+
+	CU_ASSERT(write(offset + 1, jump + 1, first));
+	outside = target_of(offset) >= 0xffffffffc0000000 &&
+		  target_of(offset) < 0xffffffffff000000;
+	CU_ASSERT_EQUAL(write(offset, &jmp, 1), outside);
+	CU_ASSERT(arm(offset));
+	return !outside;
+}
+
 static void on_two_pages(void)
 {
 	static const u32 places[] = { 0xffd, 0xffe, 0xffc };
 	u8 jump[5], bad[4] = { 1, 2, 3, 4 };
-	u32 i;
+	u32 i, inside = 0;
 
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		/* The function at 0x10000 has no site in its first bytes. */
@@ -307,6 +321,7 @@ static void on_two_pages(void)
 		start();
 		jump_to(jump, p, SLOT + 0x34);
 		CU_ASSERT(arm(p));
+		inside += half_a_jump(p, jump);
 		CU_ASSERT(split(p, jump + 1));
 		CU_ASSERT_FALSE(disarm(p));
 		CU_ASSERT(write(p, &jmp, 1));
@@ -322,6 +337,7 @@ static void on_two_pages(void)
 		CU_ASSERT(as_sealed(p));
 		CU_ASSERT_EQUAL(live(), 0);
 	}
+	CU_ASSERT(inside > 0);
 	/* With a probe that ends the page there is no first piece. */
 	start();
 	CU_ASSERT_FALSE(arm(0xffff));

@@ -187,7 +187,7 @@ static void constants(void)
 
 	ASSERT_REFUSED(KERNEL_RODATA, seal_with(last, &byte, 1));
 	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(last));
-	CU_ASSERT_EQUAL(bench_answer.detail[1], (byte ^ 2) << 8 | byte);
+	CU_ASSERT_EQUAL(bench_answer.detail[1], (u64)((byte ^ 2) << 8 | byte));
 	/* Written while booting: as found. */
 	ASSERT_OK(seal_with(SIM_AFTER_INIT, "\x77", 1));
 }
