@@ -102,7 +102,7 @@ static bool forget(struct module *module)
 }
 
 /* How the page at @offset of @module is mapped now. */
-enum page_state { PAGE_SAME, PAGE_CHANGED, PAGE_NOWHERE };
+enum page_state { PAGE_SAME, PAGE_OPEN, PAGE_AWAY };
 
 static enum page_state page_state(const struct module *module, u64 offset)
 {
@@ -110,20 +110,20 @@ static enum page_state page_state(const struct module *module, u64 offset)
 	u64 gpa, run;
 
 	if (guest_translate(&control.kernel.space, module->map.gva + offset,
-			    &mapping))
-		return PAGE_NOWHERE;
-	return frames_locate(&module->frames, offset, &gpa, &run) &&
-	       gpa == mapping.gpa &&
-	       !(mapping.flags & (PTE_WRITE | PTE_USER | PTE_NX)) ?
-	       PAGE_SAME : PAGE_CHANGED;
+			    &mapping) ||
+	    !frames_locate(&module->frames, offset, &gpa, &run) ||
+	    gpa != mapping.gpa)
+		return PAGE_AWAY;
+	return mapping.flags & (PTE_WRITE | PTE_USER | PTE_NX) ? PAGE_OPEN :
+								 PAGE_SAME;
 }
 
 /*
- * Has the guest given @module up? Addresses that lead nowhere are what unloading
- * leaves. Those that lead to other frames, or may be written, are another module's (or
- * its own successor's, on its way in at the same place), if the guest's list agrees.
- * Otherwise somebody has put other code in the module's place, or wants to, and that
- * is for the audit to tell.
+ * Has the guest given @module up? Addresses that lead elsewhere or nowhere say so: it
+ * was unloaded, and another one, or itself again, may have come into its place. (Or
+ * somebody has put other code there; the frames that are sealed are not what runs
+ * then, and what runs is not called sealed.) The same frame, but writable, is an
+ * attack while the module is live; else it is a loader at work that got the frame again.
  */
 static bool is_gone(const struct module *module, u64 first, u64 len)
 {
@@ -133,9 +133,9 @@ static bool is_gone(const struct module *module, u64 first, u64 len)
 
 	for (offset = first; offset < first + len; offset += PAGE_SIZE) {
 		state = page_state(module, offset);
-		if (state == PAGE_NOWHERE)
+		if (state == PAGE_AWAY)
 			return true;
-		if (state == PAGE_CHANGED)
+		if (state == PAGE_OPEN)
 			return !module_list_find(&control.kernel,
 						 module->info.name, &listed) ||
 			       listed.areas[0].gva != module->map.gva;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether what two pointers lead to is the same thing. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff_match.h"
@@ -355,7 +356,19 @@ bool match_build_text(const struct match *match, const u8 *old, u64 old_len,
 	return i == old_len && k == new_len;
 }
 
-bool match_literals(struct match *match, u64 old, u64 new, unsigned int depth)
+/* Compilers put literals of one size into a section of their own, ".rodata.cst8",
+ * which linkers mix with others: the object knows the size. */
+static u64 literal_size(const struct side *side, u64 address)
+{
+	static const char prefix[] = ".rodata.cst";
+	const struct side_section *section = side_section_at(side, address);
+
+	if (!section || strncmp(section->name, prefix, strlen(prefix)))
+		return 0;
+	return strtoull(section->name + strlen(prefix), NULL, 10);
+}
+
+static bool same_text(struct match *match, u64 old, u64 new, unsigned int depth)
 {
 	u64 old_len = match_literal_len(match->old, old);
 	u64 new_len = match_literal_len(match->new, new);
@@ -369,4 +382,12 @@ bool match_literals(struct match *match, u64 old, u64 new, unsigned int depth)
 	a = side_bytes(match->old, old, old_len);
 	b = side_bytes(match->new, new, new_len);
 	return a && b && match_build_text(match, a, old_len, b, new_len);
+}
+
+bool match_literals(struct match *match, u64 old, u64 new, unsigned int depth)
+{
+	u64 size = literal_size(match->new, new);
+
+	return size ? match_data(match, old, new, size, depth) :
+		      same_text(match, old, new, depth);
 }

@@ -289,7 +289,8 @@ static void frames_reused(void)
 	CU_ASSERT_FALSE(modules_overlap(module_gpa(0, 0), PAGE_SIZE));
 }
 
-/* The module is in the list and its page leads to a copy: somebody's doing. */
+/* The module is in the list and its page leads to other memory: loaded again, or
+ * somebody's doing. Either way it is not what was sealed. */
 static void remapped(void)
 {
 	static const u8 one = 1;
@@ -299,12 +300,17 @@ static void remapped(void)
 	ASSERT_OK(seal(0));
 	sim_map(sim.top_pgt, module_gva(0) + PAGE_SIZE,
 		sim_image_gpa(0x340000), PTE_PRESENT, PAGE_SIZE);
-	CU_ASSERT_FALSE(write_text(0, PAGE_SIZE + 0x100, &one, 1));
+	/* Its other pages are what they were. */
+	CU_ASSERT_FALSE(write_text(0, 0x700, &one, 1));
+	CU_ASSERT(sealed_pages(0, US_PROT_SEALED));
 	who = sim_caller(BENCH_REQUEST);
 	control_tick(&who);
-	CU_ASSERT(sealed_pages(0, US_PROT_SEALED));
-	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "mapping of"));
-	CU_ASSERT_EQUAL(listed(), 1);
+	CU_ASSERT(sealed_pages(0, US_PROT_OPEN));
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "module gone"));
+	CU_ASSERT_PTR_NULL(strstr(sim.all_logs, "mapping of"));
+	CU_ASSERT_EQUAL(listed(), 0);
+	/* What is there now is no module's. */
+	ASSERT_REFUSED(MODULE_TEXT, seal(0));
 }
 
 static void dependencies(void)
