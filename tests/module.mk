@@ -70,11 +70,11 @@ $(G)/us_live.ko: $(wildcard tests/guest/livepatch/*) $(K)/version
 
 # The test userland with modules of this kernel: those of the disks, where they are
 # not built in, and some to load and unload.
-MODULES := nvme ext4 crc32c_generic dummy veth loop nf_tables msr
+GUEST_MODULES := nvme ext4 crc32c_generic dummy veth loop nf_tables msr
 $(G)/initramfs.img: $(GUEST)/initramfs.img build/run/make-modules $(K)/version \
 		tests/module.mk
 	@mkdir -p $(@D)
-	$(Q)build/run/make-modules $(G)/modules.img $(K)/modules $(KREL) $(MODULES)
+	$(Q)build/run/make-modules $(G)/modules.img $(K)/modules $(KREL) $(GUEST_MODULES)
 	$(Q)cat $(GUEST)/initramfs.img $(G)/modules.img > $@
 
 $(G)/patch/.built: $(wildcard tests/guest/patch/*) $(K)/version

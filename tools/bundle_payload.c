@@ -139,6 +139,46 @@ static void put_nop(const struct place *place)
 	memcpy(place->bytes - 1, nop5, sizeof(nop5));
 }
 
+/* Is there at @site, as linked, a JMP to image offset @thunk? */
+static bool is_jump_to(const struct bundle_plan *plan,
+		       const struct us_site *site, u64 thunk)
+{
+	u8 code[5];
+	s32 distance;
+
+	if (site->kind != US_SITE_RETURN ||
+	    !baseline_text(plan->baseline, site->offset, sizeof(code), code))
+		return false;
+	memcpy(&distance, code + 1, sizeof(distance));
+	return *code == 0xe9 &&
+	       site->offset + sizeof(code) + (u64)(s64)distance == thunk;
+}
+
+/*
+ * The compiler's returns are jumps to __x86_return_thunk. When it boots, the kernel
+ * replaces its own by what the processor needs (apply_returns() in
+ * arch/x86/kernel/alternative.c); newer ones warn of any that is left. Ours go
+ * through one of the kernel's.
+ */
+static void borrow_return(const struct bundle_plan *plan,
+			  const struct place *place, struct target *target)
+{
+	struct us_block block;
+	u32 index, i;
+
+	if (strcmp(place->symbol->name, "__x86_return_thunk") ||
+	    target->space != US_SPACE_IMAGE || place->rela->r_offset < 1 ||
+	    place->bytes[-1] != 0xe9)
+		return;
+	for (index = 0; baseline_block(plan->baseline, index, &block); index++)
+		for (i = 0; i < block.header->sites; i++)
+			if (is_jump_to(plan, &block.sites[i],
+				       (u64)(target->value + 4))) {
+				target->value = (s64)block.sites[i].offset - 4;
+				return;
+			}
+}
+
 static enum us_error resolve_relative(struct bundle_plan *plan,
 				      const struct place *place)
 {
@@ -152,6 +192,7 @@ static enum us_error resolve_relative(struct bundle_plan *plan,
 	error = find_target(plan, place, &target);
 	if (error)
 		return error;
+	borrow_return(plan, place, &target);
 	/* Inside the payload the distance is known now. */
 	if (target.space == US_SPACE_PAYLOAD)
 		return put_number(plan, place,
