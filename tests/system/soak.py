@@ -92,7 +92,7 @@ def check(server, minutes, tell=lambda line: None):
         done += one_minute(server, turns, max(10, int(min(50, left))))
         status = nothing_refused(server, before)
         expect_equal(status["control"], "ok", "control domain")
-        expect_equal(status["mapping_changes"], 0, "changed mappings")
+        expect_equal(status["mapping"]["changes"], 0, "changed mappings")
         expect_equal(server.kernel_trouble(), "", "kernel log")
         figures = text_verifies(server)
         looks += 1
