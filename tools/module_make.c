@@ -313,6 +313,24 @@ static enum us_error write_file(const struct module_maker *maker,
 	return US_OK;
 }
 
+/* Bytes of the fields that only tell where freed memory was. */
+static u64 telling_bytes(const struct sources *s)
+{
+	const struct reloc_list *relocs = &s->module.relocs;
+	bool told[US_RELOC_MAX_BASES] = { false };
+	u64 bytes = 0;
+	size_t i;
+
+	for (i = 0; i < relocs->count; i++) {
+		u8 base = relocs->list[i].base;
+
+		if (s->module.bases[base].kind == US_BASE_FREED && !told[base])
+			bytes += field_size(relocs->list[i].type);
+		told[base] = true;
+	}
+	return bytes;
+}
+
 static void count_shares(const struct sources *s, u64 file,
 			 struct module_shares *shares)
 {
@@ -321,6 +339,7 @@ static void count_shares(const struct sources *s, u64 file,
 
 	*shares = (struct module_shares) {
 		.text = s->module.file.text_len, .file = file,
+		.masked = telling_bytes(s),
 	};
 	for (i = 0; i < s->values.count; i++) {
 		site = &s->values.list[i];
