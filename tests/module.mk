@@ -53,18 +53,21 @@ UNDERSEAL := $(OUT)/underseal
 # Made together with its public half, see efi/module.mk.
 $(TEST_KEY): $(OUT)/keys/test.pub ;
 
-# kbuild writes beside its sources: it gets copies.
+# kbuild writes beside its sources: it gets copies. Nobody reads BTF of these modules,
+# and making it takes pahole.
 $(G)/us_attack.ko: $(wildcard tests/guest/module/*) common/abi.h $(K)/version
 	@mkdir -p $(G)/module
 	$(Q)cp $(wildcard tests/guest/module/*) $(G)/module/
-	$(KBUILD) M=$(abspath $(G)/module) COMMON=$(abspath common) modules \
+	$(KBUILD) M=$(abspath $(G)/module) COMMON=$(abspath common) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules \
 		> $(G)/module.log 2>&1 || { cat $(G)/module.log; exit 1; }
 	$(Q)objcopy --strip-debug $(G)/module/us_attack.ko $@
 
 $(G)/us_live.ko: $(wildcard tests/guest/livepatch/*) $(K)/version
 	@mkdir -p $(G)/livepatch
 	$(Q)cp $(wildcard tests/guest/livepatch/*) $(G)/livepatch/
-	$(KBUILD) M=$(abspath $(G)/livepatch) modules \
+	$(KBUILD) M=$(abspath $(G)/livepatch) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules \
 		> $(G)/livepatch.log 2>&1 || { cat $(G)/livepatch.log; exit 1; }
 	$(Q)objcopy --strip-debug $(G)/livepatch/us_live.ko $@
 
