@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "bundle.h"
+#include "module_baseline.h"
 
 /* The file's parts in order; sizes follow from the header alone. */
 struct layout {
-	u64 functions, hunks, relocs, strings, payload, end;
+	u64 functions, hunks, relocs, bases, strings, payload, end;
 };
 
 static bool all_zero(const void *data, u64 len)
@@ -39,12 +40,27 @@ static bool build_id_ok(const u8 *id, u32 len)
 	       all_zero(id + len, US_BUILD_ID_MAX - len);
 }
 
+/* Without a module there is nothing to say of one. */
+static bool module_ok(const struct us_bundle_header *header)
+{
+	if (!header->module[0])
+		return all_zero(header->module, sizeof(header->module)) &&
+		       all_zero(header->module_build_id, US_BUILD_ID_MAX) &&
+		       !header->module_build_id_len && !header->bases;
+	return field_text_ok(header->module, sizeof(header->module)) &&
+	       (build_id_ok(header->module_build_id,
+			    header->module_build_id_len) ||
+		(!header->module_build_id_len &&
+		 all_zero(header->module_build_id, US_BUILD_ID_MAX)));
+}
+
 static bool counts_ok(const struct us_bundle_header *header)
 {
 	return header->functions >= 1 &&
 	       header->functions <= US_BUNDLE_MAX_FUNCTIONS &&
 	       header->hunks >= 1 && header->hunks <= US_BUNDLE_MAX_HUNKS &&
 	       header->relocs <= US_BUNDLE_MAX_RELOCS &&
+	       header->bases <= US_BUNDLE_MAX_BASES &&
 	       header->string_bytes <= US_BUNDLE_MAX_STRINGS &&
 	       header->payload_bytes <= US_MAX_BUNDLE;
 }
@@ -56,7 +72,8 @@ static bool header_ok(const struct us_bundle_header *header)
 	       build_id_ok(header->build_id, header->build_id_len) &&
 	       field_text_ok(header->name, sizeof(header->name)) &&
 	       header->name[0] &&
-	       field_text_ok(header->description, sizeof(header->description));
+	       field_text_ok(header->description, sizeof(header->description)) &&
+	       module_ok(header);
 }
 
 /* Cannot overflow: counts_ok() bounds every product. */
@@ -68,7 +85,8 @@ static struct layout layout_of(const struct us_bundle_header *header)
 	at.hunks = at.functions +
 		   header->functions * sizeof(struct us_bundle_function);
 	at.relocs = at.hunks + header->hunks * sizeof(struct us_bundle_hunk);
-	at.strings = at.relocs + header->relocs * sizeof(struct us_bundle_reloc);
+	at.bases = at.relocs + header->relocs * sizeof(struct us_bundle_reloc);
+	at.strings = at.bases + header->bases * sizeof(struct us_bundle_base);
 	at.payload = at.strings + ALIGN_UP(header->string_bytes, 8);
 	at.end = at.payload + ALIGN_UP(header->payload_bytes, 8);
 	return at;
@@ -130,7 +148,7 @@ static enum us_error check_functions(const struct us_bundle *bundle)
 
 		if (!fn->old_size || !fn->new_size || fn->reserved)
 			return US_E_BUNDLE_FIELD;
-		if (!span_inside(fn->image_offset, fn->old_size, SIZE_1G))
+		if (!span_inside(fn->text_offset, fn->old_size, SIZE_1G))
 			return US_E_BUNDLE_FIELD;
 		if (!span_inside(fn->arena_offset, fn->new_size,
 				 header->payload_bytes))
@@ -151,8 +169,8 @@ static bool hunk_in_function(const struct us_bundle *bundle,
 	for (i = 0; i < bundle->header->functions; i++) {
 		const struct us_bundle_function *fn = &bundle->functions[i];
 
-		if (hunk->image_offset >= fn->image_offset &&
-		    span_inside(hunk->image_offset - fn->image_offset,
+		if (hunk->text_offset >= fn->text_offset &&
+		    span_inside(hunk->text_offset - fn->text_offset,
 				hunk->len, fn->old_size))
 			return true;
 	}
@@ -173,13 +191,13 @@ static enum us_error check_hunks(const struct us_bundle *bundle)
 		    !all_zero(hunk->replacement + hunk->len,
 			      US_HUNK_MAX - hunk->len))
 			return US_E_BUNDLE_FIELD;
-		if (hunk->image_offset < last)
+		if (hunk->text_offset < last)
 			return US_E_BUNDLE_FIELD;
-		if (hunk->image_offset < end)
+		if (hunk->text_offset < end)
 			return US_E_HUNKS_OVERLAP;
 		if (!hunk_in_function(bundle, hunk))
 			return US_E_BUNDLE_FIELD;
-		last = hunk->image_offset;
+		last = hunk->text_offset;
 		end = last + hunk->len;
 	}
 	return US_OK;
@@ -190,7 +208,22 @@ static u64 reloc_size(u8 type)
 	return type == US_RELOC_ABS64 ? 8 : 4;
 }
 
-static bool reloc_kinds_ok(const struct us_bundle_reloc *reloc)
+static bool target_ok(const struct us_bundle *bundle,
+		      const struct us_bundle_reloc *reloc)
+{
+	switch (reloc->target_space) {
+	case US_SPACE_IMAGE:
+	case US_SPACE_PAYLOAD:
+	case US_SPACE_ABSOLUTE:
+		return !reloc->base;
+	case US_SPACE_BASE:
+		return reloc->base < bundle->header->bases;
+	}
+	return false;
+}
+
+static bool reloc_kinds_ok(const struct us_bundle *bundle,
+			   const struct us_bundle_reloc *reloc)
 {
 	/* S + A stays far from the ends of 64 bits, so sums with it do too. */
 	const s64 reach = 1ll << 31;
@@ -198,10 +231,7 @@ static bool reloc_kinds_ok(const struct us_bundle_reloc *reloc)
 	return reloc->type >= US_RELOC_ABS64 && reloc->type <= US_RELOC_PC32 &&
 	       (reloc->where_space == US_SPACE_PAYLOAD ||
 		reloc->where_space == US_SPACE_HUNK) &&
-	       (reloc->target_space == US_SPACE_IMAGE ||
-		reloc->target_space == US_SPACE_PAYLOAD ||
-		reloc->target_space == US_SPACE_ABSOLUTE) &&
-	       !reloc->reserved &&
+	       target_ok(bundle, reloc) &&
 	       reloc->target >= -reach && reloc->target <= reach;
 }
 
@@ -227,7 +257,7 @@ static enum us_error check_relocs(const struct us_bundle *bundle)
 	for (i = 0; i < bundle->header->relocs; i++) {
 		const struct us_bundle_reloc *reloc = &bundle->relocs[i];
 
-		if (!reloc_kinds_ok(reloc))
+		if (!reloc_kinds_ok(bundle, reloc))
 			return US_E_BUNDLE_FIELD;
 		if (!reloc_place_ok(bundle, reloc))
 			return US_E_BUNDLE_BOUNDS;
@@ -241,11 +271,42 @@ static enum us_error check_relocs(const struct us_bundle *bundle)
 	return US_OK;
 }
 
+static bool base_ok(const struct us_bundle_base *base)
+{
+	const bool other = base->kind == US_BASE_MODULE ||
+			   base->kind == US_BASE_CODE;
+
+	if (base->kind != US_BASE_TEXT && base->kind != US_BASE_AREA &&
+	    base->kind != US_BASE_PERCPU && !other)
+		return false;
+	if (base->area >= (other || base->kind == US_BASE_AREA ?
+			   US_MODULE_AREAS : 1))
+		return false;
+	return other ? base->module[0] && field_text_ok(base->module,
+							sizeof(base->module)) :
+		       all_zero(base->module, sizeof(base->module));
+}
+
+static enum us_error check_bases(const struct us_bundle *bundle)
+{
+	const struct us_bundle_base *bases = bundle->bases;
+	u32 i, k;
+
+	for (i = 0; i < bundle->header->bases; i++) {
+		if (!base_ok(&bases[i]))
+			return US_E_BUNDLE_FIELD;
+		for (k = 0; k < i; k++)
+			if (!memcmp(&bases[i], &bases[k], sizeof(*bases)))
+				return US_E_BUNDLE_FIELD;
+	}
+	return US_OK;
+}
+
 enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundle)
 {
 	static enum us_error (*const checks[])(const struct us_bundle *) = {
 		check_padding, check_strings, check_functions, check_hunks,
-		check_relocs,
+		check_relocs, check_bases,
 	};
 	struct us_bundle found;
 	enum us_error error;
@@ -259,6 +320,7 @@ enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundl
 	found.functions = (const void *)((const u8 *)data + at.functions);
 	found.hunks = (const void *)((const u8 *)data + at.hunks);
 	found.relocs = (const void *)((const u8 *)data + at.relocs);
+	found.bases = (const void *)((const u8 *)data + at.bases);
 	found.strings = (const char *)data + at.strings;
 	found.payload = (const u8 *)data + at.payload;
 	for (i = 0; i < ARRAY_SIZE(checks); i++) {

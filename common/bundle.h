@@ -3,7 +3,7 @@
  * The bundle: one signed patch file, extension .upatch. This header is the
  * format's definition; nothing else in the project knows a byte of it.
  *
- * A bundle is a header, four tables and a payload, in this order, each right
+ * A bundle is a header, five tables and a payload, in this order, each right
  * after the one before, every part padded with zero bytes to a multiple of 8.
  * The file ends with the payload's padding. All numbers are little-endian.
  *
@@ -11,16 +11,20 @@
  *	struct us_bundle_function[functions]
  *	struct us_bundle_hunk[hunks]
  *	struct us_bundle_reloc[relocs]
+ *	struct us_bundle_base[bases]
  *	strings		string_bytes of NUL-terminated names, ASCII
  *	payload		payload_bytes: new code and data for the arena
  *
- * "Image offset" is an address in the kernel image less the link address of
- * its first byte of text (_text), as in the baseline; it needs no KASLR slide.
+ * A bundle patches one text: the kernel's, or that of one module, which the header
+ * then names. "Text offset" counts from the first byte of it: in the kernel's image
+ * from the link address of _text, as in the baseline; in a module from the start
+ * of what its loader lays out first, as in the module baseline. Neither needs to know
+ * where the text runs.
  *
  * The signature is a separate file: minisign's, prehashed, over the whole bundle.
  * The bundle's identity (bundle id) is the BLAKE2b-256 digest of the whole file.
  *
- * Version 1. A reader refuses any other version.
+ * Version 2. A reader refuses any other version.
  */
 #ifndef UNDERSEAL_BUNDLE_H
 #define UNDERSEAL_BUNDLE_H
@@ -29,13 +33,14 @@
 #include "errors.h"
 
 #define US_BUNDLE_MAGIC		0x4843544150535531ull	/* "1USPATCH" */
-#define US_BUNDLE_VERSION	1u
+#define US_BUNDLE_VERSION	2u
 
 /* Bounds that a reader enforces. */
 #define US_BUNDLE_MAX_FUNCTIONS	256u
 #define US_BUNDLE_MAX_HUNKS	1024u
 #define US_BUNDLE_MAX_RELOCS	16384u
 #define US_BUNDLE_MAX_STRINGS	(64u << 10)
+#define US_BUNDLE_MAX_BASES	64u
 #define US_HUNK_MAX		16u
 
 struct us_bundle_header {
@@ -52,15 +57,20 @@ struct us_bundle_header {
 	u32 string_bytes;
 	u32 payload_bytes;	/* <= US_MAX_BUNDLE */
 	u32 flags;		/* 0 */
-	u32 reserved;		/* 0 */
+	u32 bases;		/* entries; 0 unless a module is patched */
 	char name[US_NAME_MAX];	/* short name of the patch, NUL-terminated */
 	char description[US_NAME_MAX * 2]; /* NUL-terminated */
+	char module[US_NAME_MAX]; /* as in /proc/modules; "": the kernel's text */
+	u8 module_build_id[US_BUILD_ID_MAX]; /* as in the module baseline; zero past
+				 * its length */
+	u32 module_build_id_len; /* 0, or 8 .. US_BUILD_ID_MAX; 0 without a module */
+	u32 reserved;		/* 0 */
 };
-static_assert(sizeof(struct us_bundle_header) == 288, "bundle header");
+static_assert(sizeof(struct us_bundle_header) == 392, "bundle header");
 
 /* A function that is replaced: what must not be running during the commit. */
 struct us_bundle_function {
-	u32 image_offset;	/* first byte of the old body */
+	u32 text_offset;	/* first byte of the old body */
 	u32 old_size;		/* bytes of the old body, >= 1 */
 	u32 arena_offset;	/* of the new body, in the payload */
 	u32 new_size;		/* bytes of the new body, >= 1 */
@@ -69,9 +79,9 @@ struct us_bundle_function {
 };
 static_assert(sizeof(struct us_bundle_function) == 24, "bundle function");
 
-/* A place in the kernel's text that is written. Sorted by image_offset. */
+/* A place in the kernel's text that is written. Sorted by text_offset. */
 struct us_bundle_hunk {
-	u32 image_offset;
+	u32 text_offset;
 	u32 len;		/* 1 .. US_HUNK_MAX */
 	u8 expected[US_HUNK_MAX]; /* what is there before; zero past len. Link-time
 				 * values: a field that KASLR changes is turned back
@@ -93,6 +103,7 @@ enum us_reloc_space {
 	US_SPACE_HUNK = 3,	/* where only: index << 8 | byte in the hunk */
 	US_SPACE_ABSOLUTE = 4,	/* target only: a number that KASLR does not move,
 				 * such as a per-CPU offset */
+	US_SPACE_BASE = 5,	/* target only: offsets count from bases[base] */
 };
 
 /* Sorted by where_space, then where. */
@@ -100,11 +111,23 @@ struct us_bundle_reloc {
 	u32 where;		/* place that is written, in where_space */
 	u8 where_space;		/* US_SPACE_PAYLOAD or US_SPACE_HUNK */
 	u8 type;		/* enum us_reloc_type */
-	u8 target_space;	/* US_SPACE_IMAGE, _PAYLOAD or _ABSOLUTE */
-	u8 reserved;		/* 0 */
+	u8 target_space;	/* US_SPACE_IMAGE, _PAYLOAD, _ABSOLUTE or _BASE */
+	u8 base;		/* index, of _BASE; else 0 */
 	s64 target;		/* S + A as an offset in target_space */
 };
 static_assert(sizeof(struct us_bundle_reloc) == 16, "bundle reloc");
+
+/*
+ * What code of a module refers to besides the kernel, and where it is only the
+ * module's seal knows: kind (US_BASE_TEXT, _AREA, _PERCPU, _MODULE or _CODE), area and
+ * module are those of an entry of the sealed module's baseline. No two are equal.
+ */
+struct us_bundle_base {
+	u32 kind;		/* enum us_module_base_kind */
+	u32 area;		/* of AREA, MODULE, CODE; else 0 */
+	char module[US_NAME_MAX]; /* of MODULE and CODE; else "" */
+};
+static_assert(sizeof(struct us_bundle_base) == 72, "bundle base");
 
 /* A checked bundle: pointers into the caller's buffer, nothing is copied. */
 struct us_bundle {
@@ -112,6 +135,7 @@ struct us_bundle {
 	const struct us_bundle_function *functions;
 	const struct us_bundle_hunk *hunks;
 	const struct us_bundle_reloc *relocs;
+	const struct us_bundle_base *bases;
 	const char *strings;
 	const u8 *payload;
 };
@@ -121,7 +145,8 @@ struct us_bundle {
  * nobody else can change) and fill @bundle. After success all counts, offsets
  * and names are inside the buffer, hunks are sorted and disjoint, every hunk lies
  * in one of the functions, and every relocation's place lies in the payload
- * or in a hunk and overlaps no other relocation's place.
+ * or in a hunk and overlaps no other relocation's place; bases are named by
+ * bundles for modules only.
  * Returns BUNDLE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _BOUNDS,
  * HUNKS_OVERLAP or OK. May be called anywhere; allocates nothing.
  */

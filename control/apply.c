@@ -46,6 +46,8 @@ static enum us_error check_target(void)
 	if (header->build_id_len != kernel->build_id_len ||
 	    memcmp(header->build_id, kernel->build_id, kernel->build_id_len))
 		return control_fail(US_E_WRONG_BUILD_ID, 0, 0, kernel->name);
+	if (header->module[0])
+		return control_fail(US_E_MODULE_NOT_FOUND, 0, 0, header->module);
 	if (header->generation <= control.generation)
 		return control_fail(US_E_OLD_GENERATION, header->generation,
 				    control.generation, NULL);
@@ -63,25 +65,25 @@ static enum us_error check_ranges(void)
 	for (i = 0; i < function_count(); i++) {
 		const struct us_bundle_function *fn = &plan.bundle.functions[i];
 
-		if (!span_inside(fn->image_offset, fn->old_size, kernel->text_len))
+		if (!span_inside(fn->text_offset, fn->old_size, kernel->text_len))
 			return control_fail(US_E_TARGET_OUTSIDE,
-					    kernel->text_gva + fn->image_offset,
+					    kernel->text_gva + fn->text_offset,
 					    fn->old_size,
 					    plan.bundle.strings + fn->name);
 	}
 	for (i = 0; i < hunk_count(); i++) {
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
-		u64 gva = kernel->text_gva + hunk->image_offset;
+		u64 gva = kernel->text_gva + hunk->text_offset;
 		const char *other;
 
-		if (!span_inside(hunk->image_offset, hunk->len, kernel->text_len))
+		if (!span_inside(hunk->text_offset, hunk->len, kernel->text_len))
 			return control_fail(US_E_TARGET_OUTSIDE, gva, hunk->len,
 					    NULL);
-		if (text_map_touches_site(&kernel_text, hunk->image_offset,
+		if (text_map_touches_site(&kernel_text, hunk->text_offset,
 					  hunk->len))
 			return control_fail(US_E_SITE_OVERLAP, gva, hunk->len,
 					    NULL);
-		other = patches_hunk_at(hunk->image_offset, hunk->len);
+		other = patches_hunk_at(hunk->text_offset, hunk->len);
 		if (other)
 			return control_fail(US_E_HUNKS_OVERLAP, gva, hunk->len,
 					    other);
@@ -100,13 +102,13 @@ static enum us_error check_expected(void *ctx)
 	(void)ctx;
 	for (i = 0; i < hunk_count(); i++) {
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
-		u64 gva = kernel->text_gva + hunk->image_offset;
+		u64 gva = kernel->text_gva + hunk->text_offset;
 
-		error = kernel_read(kernel, hunk->image_offset,
+		error = kernel_read(kernel, hunk->text_offset,
 				    plan.hunks[i].before, hunk->len);
 		if (!error)
 			error = text_map_read_linked(&kernel_text,
-						     hunk->image_offset, linked,
+						     hunk->text_offset, linked,
 						     hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
@@ -132,15 +134,15 @@ static void prepare_lists(void)
 	for (i = 0; i < hunk_count(); i++) {
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
 
-		plan.hunks[i].image_offset = hunk->image_offset;
+		plan.hunks[i].text_offset = hunk->text_offset;
 		plan.hunks[i].len = hunk->len;
 		memcpy(plan.hunks[i].after, hunk->replacement, US_HUNK_MAX);
 	}
 	for (i = 0; i < function_count(); i++) {
 		const struct us_bundle_function *fn = &plan.bundle.functions[i];
-		u64 start = kernel->text_gva + fn->image_offset;
+		u64 start = kernel->text_gva + fn->text_offset;
 
-		plan.functions[i].image_offset = fn->image_offset;
+		plan.functions[i].text_offset = fn->text_offset;
 		plan.functions[i].old_size = fn->old_size;
 		plan.functions[i].arena_offset = plan.arena_offset +
 						 fn->arena_offset;
@@ -161,7 +163,7 @@ static u8 *reloc_place(const struct us_bundle_reloc *reloc, u64 *gva)
 		*gva = plan.arena_gva + plan.arena_offset + reloc->where;
 		return plan.payload + reloc->where;
 	}
-	*gva = control.kernel.text_gva + plan.hunks[hunk].image_offset + byte;
+	*gva = control.kernel.text_gva + plan.hunks[hunk].text_offset + byte;
 	return plan.hunks[hunk].after + byte;
 }
 
@@ -235,13 +237,13 @@ static enum us_error commit(void *ctx)
 	if (error)
 		return error;
 	for (i = 0; i < hunk_count() && !error; i++)
-		error = kernel_write(kernel, plan.hunks[i].image_offset,
+		error = kernel_write(kernel, plan.hunks[i].text_offset,
 				     plan.hunks[i].after, plan.hunks[i].len);
 	if (!error)
 		return US_OK;
 	/* The one that failed may be half written. */
 	while (i-- > 0)
-		if (kernel_write(kernel, plan.hunks[i].image_offset,
+		if (kernel_write(kernel, plan.hunks[i].text_offset,
 				 plan.hunks[i].before, plan.hunks[i].len))
 			host_log(US_LOG_ERROR, "apply: a hunk could not be undone");
 	arena_unmap();

@@ -110,7 +110,7 @@ const char *patches_hunk_at(u64 offset, u64 len)
 			const struct installed_hunk *hunk =
 				&hunks[entry->first_hunk + k];
 
-			if (spans_overlap(offset, len, hunk->image_offset,
+			if (spans_overlap(offset, len, hunk->text_offset,
 					  hunk->len))
 				return entry->info.receipt.name;
 		}
@@ -130,8 +130,8 @@ static bool same_code(const struct entry *a, const struct entry *b)
 			const struct installed_function *g =
 				&functions[b->first_function + k];
 
-			if (spans_overlap(f->image_offset, f->old_size,
-					  g->image_offset, g->old_size))
+			if (spans_overlap(f->text_offset, f->old_size,
+					  g->text_offset, g->old_size))
 				return true;
 		}
 	}

@@ -12,7 +12,7 @@
 #define PATCHES_MAX_HUNKS	4096u
 
 struct installed_function {
-	u32 image_offset;	/* of the old body */
+	u32 text_offset;	/* of the old body */
 	u32 old_size;
 	u32 arena_offset;	/* of the new body, from the arena's start */
 	u32 new_size;
@@ -20,7 +20,7 @@ struct installed_function {
 };
 
 struct installed_hunk {
-	u32 image_offset;
+	u32 text_offset;
 	u32 len;
 	u8 before[US_HUNK_MAX];	/* what memory held */
 	u8 after[US_HUNK_MAX];	/* what it holds now */

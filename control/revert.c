@@ -47,7 +47,7 @@ static void prepare_ranges(u64 arena_gva)
 	for (i = 0; i < plan.patch.function_count; i++) {
 		const struct installed_function *fn = &plan.patch.functions[i];
 
-		start = control.kernel.text_gva + fn->image_offset;
+		start = control.kernel.text_gva + fn->text_offset;
 		plan.ranges[i + 1] = (struct code_range) {
 			start, start + fn->old_size, fn->name };
 	}
@@ -63,9 +63,9 @@ static enum us_error check_current(void *ctx)
 	(void)ctx;
 	for (i = 0; i < plan.patch.hunk_count; i++) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
-		u64 gva = kernel->text_gva + hunk->image_offset;
+		u64 gva = kernel->text_gva + hunk->text_offset;
 
-		error = kernel_read(kernel, hunk->image_offset, found,
+		error = kernel_read(kernel, hunk->text_offset, found,
 				    hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
@@ -88,7 +88,7 @@ static enum us_error restore(void *ctx)
 	for (i = 0; i < plan.patch.hunk_count && !error; i++) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		error = kernel_write(kernel, hunk->image_offset,
+		error = kernel_write(kernel, hunk->text_offset,
 				     hunk->before, hunk->len);
 	}
 	if (!error)
@@ -96,7 +96,7 @@ static enum us_error restore(void *ctx)
 	while (i-- > 0) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		if (kernel_write(kernel, hunk->image_offset, hunk->after,
+		if (kernel_write(kernel, hunk->text_offset, hunk->after,
 				 hunk->len))
 			host_log(US_LOG_ERROR, "revert: a hunk could not be redone");
 	}

@@ -44,7 +44,7 @@ static bool has_function(const struct bundle_plan *plan, u64 offset)
 	u32 i;
 
 	for (i = 0; i < plan->header.functions; i++)
-		if (plan->functions[i].image_offset == offset)
+		if (plan->functions[i].text_offset == offset)
 			return true;
 	return false;
 }
@@ -68,7 +68,7 @@ static enum us_error add_function(struct bundle_plan *plan, const char *name,
 			    name);
 	function = &plan->functions[plan->header.functions++];
 	*function = (struct us_bundle_function){
-		.image_offset = offset, .old_size = room,
+		.text_offset = offset, .old_size = room,
 		.arena_offset = arena_offset, .new_size = new_size,
 	};
 	*out = function;
@@ -117,11 +117,11 @@ static enum us_error check_redirect(const struct bundle_plan *plan,
 {
 	struct baseline_site site;
 
-	if (!span_inside(at - function->image_offset, JMP_LEN,
+	if (!span_inside(at - function->text_offset, JMP_LEN,
 			 function->old_size))
 		return fail(US_E_FUNCTION_TOO_SHORT, "%s: %u bytes, %llu are "
 			    "needed", name, function->old_size,
-			    (unsigned long long)(at - function->image_offset +
+			    (unsigned long long)(at - function->text_offset +
 						 JMP_LEN));
 	if (baseline_site(plan->baseline, at, JMP_LEN, &site))
 		return fail(US_E_SITE_OVERLAP, "%s: the jump at %#llx would lie "
@@ -136,7 +136,7 @@ static enum us_error check_redirect(const struct bundle_plan *plan,
 static enum us_error add_redirect(struct bundle_plan *plan, const char *name,
 				  const struct us_bundle_function *function)
 {
-	u64 at = redirect_offset(plan, function->image_offset);
+	u64 at = redirect_offset(plan, function->text_offset);
 	struct us_bundle_hunk *hunk;
 	enum us_error error;
 
@@ -146,7 +146,7 @@ static enum us_error add_redirect(struct bundle_plan *plan, const char *name,
 	/* One hunk a function at most, and fewer functions than hunks. */
 	hunk = &plan->hunks[plan->header.hunks++];
 	*hunk = (struct us_bundle_hunk){
-		.image_offset = at, .len = JMP_LEN,
+		.text_offset = at, .len = JMP_LEN,
 		.replacement = { JMP_REL32 },
 	};
 	if (!baseline_text(plan->baseline, at, JMP_LEN, hunk->expected))
@@ -183,16 +183,16 @@ static int compare_functions(const void *a, const void *b)
 {
 	const struct us_bundle_function *x = a, *y = b;
 
-	return (x->image_offset > y->image_offset) -
-	       (x->image_offset < y->image_offset);
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
 }
 
 static int compare_hunks(const void *a, const void *b)
 {
 	const struct us_bundle_hunk *x = a, *y = b;
 
-	return (x->image_offset > y->image_offset) -
-	       (x->image_offset < y->image_offset);
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
 }
 
 /* The function that a hunk lies in; there is one. */
@@ -201,8 +201,8 @@ hunk_function(const struct bundle_plan *plan, const struct us_bundle_hunk *hunk)
 {
 	const struct us_bundle_function *function = plan->functions;
 
-	while (hunk->image_offset < function->image_offset ||
-	       hunk->image_offset - function->image_offset >=
+	while (hunk->text_offset < function->text_offset ||
+	       hunk->text_offset - function->text_offset >=
 	       function->old_size)
 		function++;
 	return function;

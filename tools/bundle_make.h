@@ -17,6 +17,7 @@ struct bundle_plan {
 	struct us_bundle_header header;	/* caller: generation, name, description */
 	struct us_bundle_function functions[US_BUNDLE_MAX_FUNCTIONS];
 	struct us_bundle_hunk hunks[US_BUNDLE_MAX_HUNKS];
+	struct us_bundle_base bases[US_BUNDLE_MAX_BASES];
 	struct buffer relocs, strings, payload;
 };
 

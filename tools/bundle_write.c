@@ -79,6 +79,9 @@ enum us_error bundle_plan_write(struct bundle_plan *plan, struct buffer *out)
 	if (!error)
 		error = append_part(out, plan->relocs.data, plan->relocs.len);
 	if (!error)
+		error = append_part(out, plan->bases,
+				    header->bases * sizeof(*plan->bases));
+	if (!error)
 		error = append_part(out, plan->strings.data, plan->strings.len);
 	if (!error)
 		error = append_part(out, plan->payload.data, plan->payload.len);

@@ -53,7 +53,7 @@ static enum us_error add_function(struct bundle_plan *out,
 			    US_BUNDLE_MAX_FUNCTIONS);
 	entry = &out->functions[out->header.functions++];
 	*entry = (struct us_bundle_function){
-		.image_offset = function->address - author->link_base,
+		.text_offset = function->address - author->link_base,
 		.old_size = function->size,
 		.arena_offset = body->payload, .new_size = body->bytes.len,
 		.name = out->strings.len,
@@ -92,7 +92,7 @@ static void add_hunk(struct bundle_plan *out, const struct author *author,
 	struct us_bundle_hunk *hunk = &out->hunks[out->header.hunks++];
 
 	*hunk = (struct us_bundle_hunk){
-		.image_offset = at - author->link_base, .len = JMP_LEN,
+		.text_offset = at - author->link_base, .len = JMP_LEN,
 		.replacement = { JMP_REL32 },
 	};
 	memcpy(hunk->expected, side_bytes(author->match->old, at, JMP_LEN),
@@ -103,25 +103,25 @@ static int compare_functions(const void *a, const void *b)
 {
 	const struct us_bundle_function *x = a, *y = b;
 
-	return (x->image_offset > y->image_offset) -
-	       (x->image_offset < y->image_offset);
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
 }
 
 static int compare_hunks(const void *a, const void *b)
 {
 	const struct us_bundle_hunk *x = a, *y = b;
 
-	return (x->image_offset > y->image_offset) -
-	       (x->image_offset < y->image_offset);
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
 }
 
 static const struct us_bundle_function *
-function_at(const struct bundle_plan *out, u32 image_offset)
+function_at(const struct bundle_plan *out, u32 text_offset)
 {
 	u32 i;
 
 	for (i = 0; i < out->header.functions; i++)
-		if (image_offset - out->functions[i].image_offset <
+		if (text_offset - out->functions[i].text_offset <
 		    out->functions[i].old_size)
 			return &out->functions[i];
 	return NULL;
@@ -140,7 +140,7 @@ static enum us_error add_jumps(struct bundle_plan *out)
 			.target_space = US_SPACE_PAYLOAD,
 		};
 
-		function = function_at(out, out->hunks[i].image_offset);
+		function = function_at(out, out->hunks[i].text_offset);
 		reloc.target = (s64)function->arena_offset - 4;
 		error = bundle_plan_reloc(out, &reloc);
 	}

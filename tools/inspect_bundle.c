@@ -257,9 +257,9 @@ static enum us_error list_old(const struct review *review,
 	*out = (struct listing){ 0 };
 	if (!code)
 		return fail(US_E_NO_MEMORY, "code");
-	if (review_old_code(review, fn->image_offset, fn->old_size, code))
+	if (review_old_code(review, fn->text_offset, fn->old_size, code))
 		error = listing_make(review, code, fn->old_size,
-				     review->link_base + fn->image_offset, out);
+				     review->link_base + fn->text_offset, out);
 	free(code);
 	return error;
 }

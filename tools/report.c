@@ -285,7 +285,7 @@ static json_t *functions_json(const struct us_bundle *bundle)
 		json_array_append_new(array, json_pack(
 			"{s:s, s:I, s:I, s:I, s:I}",
 			"name", bundle->strings + function->name,
-			"image_offset", (json_int_t)function->image_offset,
+			"text_offset", (json_int_t)function->text_offset,
 			"old_size", (json_int_t)function->old_size,
 			"arena_offset", (json_int_t)function->arena_offset,
 			"new_size", (json_int_t)function->new_size));
@@ -303,7 +303,7 @@ static json_t *hunks_json(const struct us_bundle *bundle)
 		hunk = &bundle->hunks[i];
 		json_array_append_new(array, json_pack(
 			"{s:I, s:o, s:o}",
-			"image_offset", (json_int_t)hunk->image_offset,
+			"text_offset", (json_int_t)hunk->text_offset,
 			"expected", json_hex(hunk->expected, hunk->len),
 			"replacement", json_hex(hunk->replacement, hunk->len)));
 	}
@@ -352,12 +352,12 @@ void bundle_print(const struct us_bundle *bundle, const void *data, u64 len)
 	for (i = 0; i < header->functions; i++)
 		printf("  function     %s at +%#x, %u bytes, now %u\n",
 		       bundle->strings + bundle->functions[i].name,
-		       bundle->functions[i].image_offset,
+		       bundle->functions[i].text_offset,
 		       bundle->functions[i].old_size,
 		       bundle->functions[i].new_size);
 	for (i = 0; i < header->hunks; i++)
 		printf("  change       +%#x: %s -> %s\n",
-		       bundle->hunks[i].image_offset,
+		       bundle->hunks[i].text_offset,
 		       hex(bundle->hunks[i].expected, bundle->hunks[i].len),
 		       hex(bundle->hunks[i].replacement,
 			   bundle->hunks[i].len));

@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 
 		REQUIRE(header->total_size == len);
 		for (i = 0; i < header->hunks; i++) {
-			REQUIRE(bundle.hunks[i].image_offset >= end);
-			end = (u64)bundle.hunks[i].image_offset +
+			REQUIRE(bundle.hunks[i].text_offset >= end);
+			end = (u64)bundle.hunks[i].text_offset +
 			      bundle.hunks[i].len;
 		}
 		for (i = 0; i < header->functions; i++)

@@ -96,10 +96,10 @@ def bundle_target_faults(writer, good, text_len):
                  Bundle(good).data(build_id=bytes(build_id)))
 
     bundle = Bundle(good)
-    distance = text_len + 0x1000 - bundle.functions[0]["image_offset"]
-    bundle.functions[0]["image_offset"] += distance
+    distance = text_len + 0x1000 - bundle.functions[0]["text_offset"]
+    bundle.functions[0]["text_offset"] += distance
     for hunk in bundle.hunks:
-        hunk["image_offset"] += distance
+        hunk["text_offset"] += distance
     writer.write("TARGET_OUTSIDE-data.upatch", bundle.data())
 
     bundle = Bundle(good)
@@ -110,7 +110,7 @@ def bundle_target_faults(writer, good, text_len):
 
     # At the function's ftrace site, which the kernel patches by itself.
     bundle = Bundle(good)
-    bundle.hunks[0]["image_offset"] = bundle.functions[0]["image_offset"]
+    bundle.hunks[0]["text_offset"] = bundle.functions[0]["text_offset"]
     writer.write("SITE_OVERLAP-ftrace.upatch", bundle.data())
 
     bundle = Bundle(good)

@@ -6,16 +6,19 @@ makes bundles: the two check each other.
 """
 import struct
 
-HEADER = struct.Struct("<QIIQQ32sIIIIIIII64s128s")
+HEADER = struct.Struct("<QIIQQ32sIIIIIIII64s128s64s32sII")
 HEADER_FIELDS = ("magic version header_size total_size generation build_id "
                  "build_id_len functions hunks relocs string_bytes "
-                 "payload_bytes flags reserved name description").split()
+                 "payload_bytes flags bases name description module "
+                 "module_build_id module_build_id_len reserved").split()
 FUNCTION = struct.Struct("<IIIIII")
-FUNCTION_FIELDS = "image_offset old_size arena_offset new_size name reserved"
+FUNCTION_FIELDS = "text_offset old_size arena_offset new_size name reserved"
 HUNK = struct.Struct("<II16s16s")
-HUNK_FIELDS = "image_offset len expected replacement"
+HUNK_FIELDS = "text_offset len expected replacement"
 RELOC = struct.Struct("<IBBBBq")
-RELOC_FIELDS = "where where_space type target_space reserved target"
+RELOC_FIELDS = "where where_space type target_space base target"
+BASE = struct.Struct("<II64s")
+BASE_FIELDS = "kind area module"
 
 
 def pad8(data):
@@ -51,6 +54,8 @@ class Bundle:
             data, offset, head["hunks"], HUNK, HUNK_FIELDS)
         self.relocs, offset = unpack_table(
             data, offset, head["relocs"], RELOC, RELOC_FIELDS)
+        self.bases, offset = unpack_table(
+            data, offset, head["bases"], BASE, BASE_FIELDS)
         end = offset + head["string_bytes"]
         self.strings = data[offset:end]
         offset = end + -end % 8
@@ -62,6 +67,7 @@ class Bundle:
                  ("functions", FUNCTION.size * len(self.functions)),
                  ("hunks", HUNK.size * len(self.hunks)),
                  ("relocations", RELOC.size * len(self.relocs)),
+                 ("bases", BASE.size * len(self.bases)),
                  ("strings", len(self.strings)),
                  ("payload", len(self.payload))]
         offset, regions = 0, {}
@@ -76,9 +82,11 @@ class Bundle:
         parts = (pack_table(self.functions, FUNCTION, FUNCTION_FIELDS) +
                  pack_table(self.hunks, HUNK, HUNK_FIELDS) +
                  pack_table(self.relocs, RELOC, RELOC_FIELDS) +
+                 pack_table(self.bases, BASE, BASE_FIELDS) +
                  pad8(self.strings) + pad8(self.payload))
         head = dict(self.header, functions=len(self.functions),
                     hunks=len(self.hunks), relocs=len(self.relocs),
+                    bases=len(self.bases),
                     string_bytes=len(self.strings),
                     payload_bytes=len(self.payload),
                     total_size=HEADER.size + len(parts))

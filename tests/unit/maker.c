@@ -70,12 +70,12 @@ void bundle_spec_default(struct bundle_spec *spec, u32 function, u64 generation)
 	spec->name = "default";
 	spec->functions = 1;
 	spec->function[0] = (struct us_bundle_function) {
-		.image_offset = function, .old_size = SIM_FUNCTION_SIZE,
+		.text_offset = function, .old_size = SIM_FUNCTION_SIZE,
 		.arena_offset = 0, .new_size = 60,
 	};
 	spec->hunks = 1;
 	spec->hunk[0] = (struct us_bundle_hunk) {
-		.image_offset = function + 5, .len = 5,
+		.text_offset = function + 5, .len = 5,
 		.replacement = { 0xe9 },
 	};
 	memcpy(spec->hunk[0].expected, sim_linked + function + 5, 5);
@@ -109,15 +109,18 @@ void make_bundle(const struct bundle_spec *spec, struct blob *blob)
 		.string_bytes = spec->string_bytes,
 		.payload_bytes = spec->payload_bytes,
 		.description = "a patch for the simulated kernel",
+		.bases = spec->bases,
 	};
 
 	memcpy(header.build_id, sim_build_id, SIM_BUILD_ID_LEN);
 	strcpy(header.name, spec->name);
+	memcpy(header.module, spec->module, sizeof(header.module));
 	blob->len = 0;
 	append(blob, &header, sizeof(header));
 	append(blob, spec->function, spec->functions * sizeof(*spec->function));
 	append(blob, spec->hunk, spec->hunks * sizeof(*spec->hunk));
 	append(blob, spec->reloc, spec->relocs * sizeof(*spec->reloc));
+	append(blob, spec->base, spec->bases * sizeof(*spec->base));
 	append(blob, spec->strings, spec->string_bytes);
 	append(blob, spec->payload, spec->payload_bytes);
 	bundle_header(blob)->total_size = blob->len;
@@ -143,9 +146,14 @@ struct us_bundle_reloc *bundle_relocs(struct blob *blob)
 	return (void *)(bundle_hunks(blob) + bundle_header(blob)->hunks);
 }
 
+struct us_bundle_base *bundle_bases(struct blob *blob)
+{
+	return (void *)(bundle_relocs(blob) + bundle_header(blob)->relocs);
+}
+
 char *bundle_strings(struct blob *blob)
 {
-	return (char *)(bundle_relocs(blob) + bundle_header(blob)->relocs);
+	return (char *)(bundle_bases(blob) + bundle_header(blob)->bases);
 }
 
 u8 *bundle_payload(struct blob *blob)

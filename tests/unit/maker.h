@@ -33,10 +33,12 @@ struct blob {
 struct bundle_spec {
 	u64 generation;
 	const char *name;
-	u32 functions, hunks, relocs, string_bytes, payload_bytes;
+	char module[US_NAME_MAX];	/* "": the kernel */
+	u32 functions, hunks, relocs, bases, string_bytes, payload_bytes;
 	struct us_bundle_function function[4];
 	struct us_bundle_hunk hunk[4];
 	struct us_bundle_reloc reloc[8];
+	struct us_bundle_base base[4];
 	char strings[64];
 	u8 payload[256];
 };
@@ -53,6 +55,7 @@ struct us_bundle_header *bundle_header(struct blob *blob);
 struct us_bundle_function *bundle_functions(struct blob *blob);
 struct us_bundle_hunk *bundle_hunks(struct blob *blob);
 struct us_bundle_reloc *bundle_relocs(struct blob *blob);
+struct us_bundle_base *bundle_bases(struct blob *blob);
 char *bundle_strings(struct blob *blob);
 u8 *bundle_payload(struct blob *blob);
 

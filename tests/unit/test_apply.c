@@ -263,7 +263,7 @@ static void overlaps(void)
 	bench_start_sealed();
 	bundle_spec_default(&bench_spec, F, 1);
 	bench_spec.hunk[1] = bench_spec.hunk[0];
-	bench_spec.hunk[1].image_offset += 4;
+	bench_spec.hunk[1].text_offset += 4;
 	bench_spec.hunks = 2;
 	ASSERT_REFUSED(HUNKS_OVERLAP, bench_apply_spec());
 	ASSERT_OK(bench_apply(F, 1));
@@ -275,17 +275,17 @@ static void outside(void)
 {
 	bench_start_sealed();
 	bundle_spec_default(&bench_spec, F, 1);
-	bench_spec.function[0].image_offset = 0x250f0;
-	bench_spec.hunk[0].image_offset = 0x250f5;
+	bench_spec.function[0].text_offset = 0x250f0;
+	bench_spec.hunk[0].text_offset = 0x250f5;
 	ASSERT_REFUSED(TARGET_OUTSIDE, bench_apply_spec());
 	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(0x250f0));
 	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
-	bench_spec.function[0].image_offset = SIM_INIT_TASK;
-	bench_spec.hunk[0].image_offset = SIM_INIT_TASK;
+	bench_spec.function[0].text_offset = SIM_INIT_TASK;
+	bench_spec.hunk[0].text_offset = SIM_INIT_TASK;
 	ASSERT_REFUSED(TARGET_OUTSIDE, bench_apply_spec());
 	/* The padding behind _etext is sealed but not text. */
-	bench_spec.function[0].image_offset = SIM_TEXT_LEN;
-	bench_spec.hunk[0].image_offset = SIM_TEXT_LEN;
+	bench_spec.function[0].text_offset = SIM_TEXT_LEN;
+	bench_spec.hunk[0].text_offset = SIM_TEXT_LEN;
 	ASSERT_REFUSED(TARGET_OUTSIDE, bench_apply_spec());
 }
 
@@ -314,7 +314,7 @@ static void relocated_places(void)
 		memcpy(before, sim.memory + SIM_TEXT, sizeof(before));
 		bundle_spec_default(&bench_spec, F, 1);
 		at = places[i];
-		bench_spec.hunk[0].image_offset = at;
+		bench_spec.hunk[0].text_offset = at;
 		memcpy(bench_spec.hunk[0].expected, sim_linked + at, len);
 		ASSERT_OK(bench_apply_spec());
 		CU_ASSERT_EQUAL(sim.memory[sim_image_gpa(at)], 0xe9);
@@ -331,12 +331,12 @@ static void site_overlap(void)
 	/* Last byte of the ftrace site, first of the jump label, a boot site. */
 	bench_start_sealed();
 	bundle_spec_default(&bench_spec, F, 1);
-	bench_spec.hunk[0].image_offset = F + 4;
+	bench_spec.hunk[0].text_offset = F + 4;
 	ASSERT_REFUSED(SITE_OVERLAP, bench_apply_spec());
-	bench_spec.hunk[0].image_offset = F + 0x3c;
+	bench_spec.hunk[0].text_offset = F + 0x3c;
 	ASSERT_REFUSED(SITE_OVERLAP, bench_apply_spec());
 	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(F + 0x3c));
-	bench_spec.hunk[0].image_offset = F + 0x3b;
+	bench_spec.hunk[0].text_offset = F + 0x3b;
 	ASSERT_REFUSED(EXPECTED_BYTES, bench_apply_spec());
 	memcpy(bench_spec.hunk[0].expected, sim_linked + F + 0x3b, 5);
 	ASSERT_OK(bench_apply_spec());
@@ -410,7 +410,7 @@ static void too_many(void)
 		bundle_spec_default(&bench_spec, i / 2 * F + F, i + 1);
 		if (at == US_BLOCK_BYTES)
 			at += 0x10;
-		bench_spec.hunk[0].image_offset = at + 5;
+		bench_spec.hunk[0].text_offset = at + 5;
 		memcpy(bench_spec.hunk[0].expected, sim_linked + at + 5, 5);
 		ASSERT_OK(bench_apply_spec());
 	}
@@ -435,7 +435,7 @@ static void write_fails(void)
 		bench_start_sealed();
 		bundle_spec_default(&bench_spec, F, 1);
 		bench_spec.hunk[1] = bench_spec.hunk[0];
-		bench_spec.hunk[1].image_offset = F + 0x20;
+		bench_spec.hunk[1].text_offset = F + 0x20;
 		memcpy(bench_spec.hunk[1].expected, sim_linked + F + 0x20, 5);
 		bench_spec.hunks = 2;
 		sim.fail_write = n;

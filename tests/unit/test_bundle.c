@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "maker.h"
+#include "module_baseline.h"
 #include "sim.h"
 #include "suites.h"
 
@@ -76,7 +77,7 @@ static void magic_and_version(void)
 	bundle_header(&blob)->magic ^= 1;
 	CU_ASSERT_EQUAL(parse(), US_E_BUNDLE_MAGIC);
 	start();
-	bundle_header(&blob)->version = 2;
+	bundle_header(&blob)->version = 1;
 	CU_ASSERT_EQUAL(parse(), US_E_BUNDLE_VERSION);
 	bundle_header(&blob)->version = 0;
 	CU_ASSERT_EQUAL(parse(), US_E_BUNDLE_VERSION);
@@ -140,7 +141,7 @@ static void functions(void)
 	BAD_SPEC(BUNDLE_FIELD, f->old_size = 0xffffffff);
 	BAD_SPEC(BUNDLE_FIELD, f->new_size = 0);
 	BAD_SPEC(BUNDLE_FIELD, f->reserved = 1);
-	BAD_SPEC(BUNDLE_FIELD, f->image_offset = 0xfffffff0);
+	BAD_SPEC(BUNDLE_FIELD, f->text_offset = 0xfffffff0);
 	BAD_SPEC(BUNDLE_BOUNDS, f->arena_offset = 2);
 	BAD_SPEC(BUNDLE_BOUNDS, f->arena_offset = 0xffffffff);
 	BAD_SPEC(BUNDLE_BOUNDS, f->new_size = 62);
@@ -172,7 +173,7 @@ static void padding(void)
 static void second_hunk(u32 distance)
 {
 	spec.hunk[1] = spec.hunk[0];
-	spec.hunk[1].image_offset += distance;
+	spec.hunk[1].text_offset += distance;
 	spec.hunks = 2;
 }
 
@@ -185,10 +186,10 @@ static void hunks(void)
 	BAD_SPEC(BUNDLE_FIELD, h->len = 0xffffffff);
 	BAD_SPEC(BUNDLE_FIELD, h->expected[5] = 1);
 	BAD_SPEC(BUNDLE_FIELD, h->replacement[15] = 1);
-	BAD_SPEC(BUNDLE_FIELD, h->image_offset = SIM_FUNCTION - 1);
-	BAD_SPEC(BUNDLE_FIELD, h->image_offset = SIM_FUNCTION +
+	BAD_SPEC(BUNDLE_FIELD, h->text_offset = SIM_FUNCTION - 1);
+	BAD_SPEC(BUNDLE_FIELD, h->text_offset = SIM_FUNCTION +
 						 SIM_FUNCTION_SIZE - 4);
-	BAD_SPEC(BUNDLE_FIELD, second_hunk(20); h->image_offset += 40);
+	BAD_SPEC(BUNDLE_FIELD, second_hunk(20); h->text_offset += 40);
 	start();
 	second_hunk(5);
 	CU_ASSERT_EQUAL(parse_spec(), US_OK);
@@ -211,7 +212,7 @@ static void reloc_fields(void)
 	BAD_SPEC(BUNDLE_FIELD, r->where_space = 4);
 	BAD_SPEC(BUNDLE_FIELD, r->target_space = US_SPACE_HUNK);
 	BAD_SPEC(BUNDLE_FIELD, r->target_space = 0);
-	BAD_SPEC(BUNDLE_FIELD, r->reserved = 1);
+	BAD_SPEC(BUNDLE_FIELD, r->base = 1);
 	BAD_SPEC(BUNDLE_FIELD, r->target = 1ll << 32);
 	BAD_SPEC(BUNDLE_FIELD, r->target = -(1ll << 32));
 	BAD_SPEC(BUNDLE_FIELD, r->target = (s64)(1ull << 63));
@@ -232,6 +233,65 @@ static void reloc_places(void)
 	BAD_SPEC(BUNDLE_FIELD, spec.reloc[0].where_space = US_SPACE_HUNK;
 			       spec.reloc[0].type = US_RELOC_PC32;
 			       spec.reloc[0].where = 1);
+}
+
+static void for_module(void)
+{
+	struct us_bundle_base *b = spec.base;
+
+	strcpy(spec.module, "ext4");
+	b[0] = (struct us_bundle_base) { .kind = US_BASE_TEXT };
+	b[1] = (struct us_bundle_base) { US_BASE_AREA, 2, "" };
+	b[2] = (struct us_bundle_base) { US_BASE_PERCPU, 0, "" };
+	b[3] = (struct us_bundle_base) { US_BASE_CODE, 0, "jbd2" };
+	spec.bases = 4;
+	spec.reloc[0].target_space = US_SPACE_BASE;
+	spec.reloc[0].base = 3;
+}
+
+#define BAD_MODULE(change)						\
+	BAD_SPEC(BUNDLE_FIELD, for_module(); change)
+
+static void module_bases(void)
+{
+	struct us_bundle_base *b = spec.base;
+
+	start();
+	for_module();
+	CU_ASSERT_EQUAL(parse_spec(), US_OK);
+	BAD_MODULE(spec.module[0] = 0);
+	BAD_MODULE(spec.module[0] = 0; spec.reloc[0].target_space =
+				       US_SPACE_IMAGE; spec.reloc[0].base = 0);
+	BAD_MODULE(spec.module[0] = '\n');
+	BAD_MODULE(spec.module[US_NAME_MAX - 1] = 'x');
+	BAD_MODULE(spec.reloc[0].base = 4);
+	BAD_MODULE(b[0].kind = 0);
+	BAD_MODULE(b[0].kind = US_BASE_FREED);
+	BAD_MODULE(b[0].kind = US_BASE_KERNEL);
+	BAD_MODULE(b[0].area = 1);
+	BAD_MODULE(b[0].module[0] = 'x');
+	BAD_MODULE(b[1].area = US_MODULE_AREAS);
+	BAD_MODULE(b[2].area = 1);
+	BAD_MODULE(b[3].module[0] = 0);
+	BAD_MODULE(b[3].module[US_NAME_MAX - 1] = 'x');
+	BAD_MODULE(b[2] = b[1]);
+}
+
+static void module_header(void)
+{
+	start();
+	for_module();
+	make_bundle(&spec, &blob);
+	bundle_header(&blob)->module_build_id_len = 20;
+	CU_ASSERT_EQUAL(parse(), US_OK);
+	bundle_header(&blob)->module_build_id_len = 7;
+	CU_ASSERT_EQUAL(parse(), US_E_BUNDLE_FIELD);
+	bundle_header(&blob)->module_build_id_len = 0;
+	bundle_header(&blob)->module_build_id[3] = 1;
+	CU_ASSERT_EQUAL(parse(), US_E_BUNDLE_FIELD);
+	BAD_HEADER(h->module_build_id_len = 20);
+	BAD_HEADER(h->module_build_id[0] = 1);
+	BAD_HEADER(h->bases = US_BUNDLE_MAX_BASES + 1);
 }
 
 static enum us_error parse_revert(struct us_revert *revert, u64 len)
@@ -262,7 +322,7 @@ static void revert(void)
 	change;								\
 	CU_ASSERT_EQUAL(parse_revert(&bad, sizeof(bad)), US_E_REVERT_FORMAT)
 	BAD_REVERT(bad.magic++);
-	BAD_REVERT(bad.version = 2);
+	BAD_REVERT(bad.version = 1);
 	BAD_REVERT(bad.build_id_len = 7);
 	BAD_REVERT(bad.build_id_len = 33);
 	BAD_REVERT(bad.build_id[31] = 1);
@@ -283,6 +343,8 @@ const struct test bundle_tests[] = {
 	{ "hunks overlap", hunks_overlap },
 	{ "relocation fields", reloc_fields },
 	{ "relocation places", reloc_places },
+	{ "bases of a module", module_bases },
+	{ "a module in the header", module_header },
 	{ "revert authorisation", revert },
 	{ 0 },
 };

@@ -352,12 +352,12 @@ static void hunks(void)
 	/* What the kernel has yet to make a jump of. */
 	CU_ASSERT(arm(2 * F + 0x1d));
 	bundle_spec_default(&bench_spec, 2 * F, 1);
-	bench_spec.hunk[0].image_offset = 2 * F + 0x21;
+	bench_spec.hunk[0].text_offset = 2 * F + 0x21;
 	memcpy(bench_spec.hunk[0].expected, original(2 * F + 0x21), 5);
 	ASSERT_REFUSED(EXPECTED_BYTES, bench_apply_spec());
 	CU_ASSERT_EQUAL(bench_answer.detail[0], sim_image_gva(2 * F + 0x21));
 	CU_ASSERT_STRING_EQUAL(bench_answer.text, "kprobe");
-	bench_spec.hunk[0].image_offset++;
+	bench_spec.hunk[0].text_offset++;
 	memcpy(bench_spec.hunk[0].expected, original(2 * F + 0x22), 5);
 	ASSERT_OK(bench_apply_spec());
 	/* And the other way round. */

@@ -99,7 +99,7 @@ static void not_last(void)
 	older = bench_blob;
 	bundle_spec_default(&bench_spec, F, 2);
 	bench_spec.name = "newer";
-	bench_spec.hunk[0].image_offset = F + 0x20;
+	bench_spec.hunk[0].text_offset = F + 0x20;
 	memcpy(bench_spec.hunk[0].expected, sim_linked + F + 0x20, 5);
 	ASSERT_OK(bench_apply_spec());
 	make_revert(&older, &bench_revert_blob);
@@ -211,7 +211,7 @@ static void write_fails(void)
 		bench_start_sealed();
 		bundle_spec_default(&bench_spec, F, 1);
 		bench_spec.hunk[1] = bench_spec.hunk[0];
-		bench_spec.hunk[1].image_offset = F + 0x20;
+		bench_spec.hunk[1].text_offset = F + 0x20;
 		memcpy(bench_spec.hunk[1].expected, sim_linked + F + 0x20, 5);
 		bench_spec.hunks = 2;
 		ASSERT_OK(bench_apply_spec());

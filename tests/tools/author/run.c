@@ -94,7 +94,7 @@ static void install(const char *path)
 	memcpy(map_at(ARENA, 0x100000), bundle.payload,
 	       bundle.header->payload_bytes);
 	for (i = 0; i < bundle.header->hunks; i++) {
-		u8 *place = (u8 *)BASE + bundle.hunks[i].image_offset;
+		u8 *place = (u8 *)BASE + bundle.hunks[i].text_offset;
 
 		if (memcmp(place, bundle.hunks[i].expected,
 			   bundle.hunks[i].len))
@@ -109,7 +109,7 @@ static void install(const char *path)
 
 		if (reloc->where_space == US_SPACE_HUNK)
 			place = BASE + (reloc->where & 0xff) +
-				bundle.hunks[reloc->where >> 8].image_offset;
+				bundle.hunks[reloc->where >> 8].text_offset;
 		if (reloc->type == US_RELOC_PC32)
 			value -= place;
 		memcpy((void *)place, &value,
