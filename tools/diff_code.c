@@ -2,34 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <Zydis/Zydis.h>
-
 #include "cli.h"
+#include "decoder.h"
 #include "diff_code.h"
 #include "kernel_image.h"
-
-static const ZydisDecoder *decoder(void)
-{
-	static ZydisDecoder instance;
-	static bool ready;
-
-	if (!ready) {
-		ZydisDecoderInit(&instance, ZYDIS_MACHINE_MODE_LONG_64,
-				 ZYDIS_STACK_WIDTH_64);
-		/* Lengths and raw fields are all that is asked for. */
-		ZydisDecoderEnableMode(&instance, ZYDIS_DECODER_MODE_MINIMAL,
-				       ZYAN_TRUE);
-		ready = true;
-	}
-	return &instance;
-}
 
 bool code_decode(const u8 *bytes, u64 room, struct code_insn *out)
 {
 	ZydisDecodedInstruction insn;
 	int i;
 
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder(), NULL, bytes,
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder_minimal(), NULL, bytes,
 							room, &insn)))
 		return false;
 	*out = (struct code_insn){ .len = insn.length };

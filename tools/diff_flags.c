@@ -4,27 +4,13 @@
  * any asm statement destroys them, so around the kernel's own patch sites they are
  * not; this makes sure.
  */
-#include <Zydis/Zydis.h>
-
+#include "decoder.h"
 #include "diff_author.h"
 
 #define MAX_STEPS	32u
 #define ARITHMETIC	(ZYDIS_CPUFLAG_CF | ZYDIS_CPUFLAG_PF | \
 			 ZYDIS_CPUFLAG_AF | ZYDIS_CPUFLAG_ZF | \
 			 ZYDIS_CPUFLAG_SF | ZYDIS_CPUFLAG_OF)
-
-static const ZydisDecoder *decoder(void)
-{
-	static ZydisDecoder instance;
-	static bool ready;
-
-	if (!ready) {
-		ZydisDecoderInit(&instance, ZYDIS_MACHINE_MODE_LONG_64,
-				 ZYDIS_STACK_WIDTH_64);
-		ready = true;
-	}
-	return &instance;
-}
 
 /* Where a direct JMP at @at leads; @len when out of the function. */
 static u64 jump_target(const ZydisDecodedInstruction *insn, u64 at, u64 len)
@@ -43,7 +29,7 @@ bool author_flags_live(const u8 *code, u64 len, u64 at)
 	u32 step;
 
 	for (step = 0; step < MAX_STEPS && at < len && open; step++) {
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder(), NULL,
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder_full(), NULL,
 				code + at, len - at, &insn)))
 			return true;
 		flags = insn.cpu_flags;

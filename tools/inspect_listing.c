@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <Zydis/Zydis.h>
-
+#include "decoder.h"
 #include "inspect_code.h"
 
 #define ALIGN_MAX	3000u	/* lines on either side that are aligned */
@@ -93,7 +92,7 @@ static void init_formatter(ZydisFormatter *formatter)
 				  ZYDIS_PADDING_DISABLED);
 }
 
-static u32 list_one(const ZydisFormatter *formatter, const ZydisDecoder *decoder,
+static u32 list_one(const ZydisFormatter *formatter,
 		    struct listing_context *context, const u8 *code, u64 at,
 		    struct listing_line *line)
 {
@@ -101,7 +100,7 @@ static u32 list_one(const ZydisFormatter *formatter, const ZydisDecoder *decoder
 	ZydisDecodedInstruction insn;
 
 	line->offset = at;
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, code + at,
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder_full(), code + at,
 						 context->len - at, &insn,
 						 operands))) {
 		snprintf(line->text, sizeof(line->text), ".byte %#x", code[at]);
@@ -128,21 +127,18 @@ enum us_error listing_make(const struct review *review, const u8 *code,
 		.review = review, .start = address, .len = len,
 	};
 	ZydisFormatter formatter;
-	ZydisDecoder decoder;
 	u64 at = 0;
 
 	*out = (struct listing){ .lines = calloc(len + 1,
 						 sizeof(*out->lines)) };
 	if (!out->lines)
 		return fail(US_E_NO_MEMORY, "listing");
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
-			 ZYDIS_STACK_WIDTH_64);
 	init_formatter(&formatter);
 	/* What fills the room up to the next function is not worth a line. */
 	while (len && code[len - 1] == 0xcc)
 		context.len = --len;
 	while (at < len)
-		at += list_one(&formatter, &decoder, &context, code, at,
+		at += list_one(&formatter, &context, code, at,
 			       &out->lines[out->count++]);
 	return US_OK;
 }

@@ -1,23 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <Zydis/Zydis.h>
-
+#include "decoder.h"
 #include "kernel_insn.h"
-
-static const ZydisDecoder *decoder(void)
-{
-	static ZydisDecoder instance;
-	static bool ready;
-
-	if (!ready) {
-		ZydisDecoderInit(&instance, ZYDIS_MACHINE_MODE_LONG_64,
-				 ZYDIS_STACK_WIDTH_64);
-		/* Lengths and fields are all that is asked for. */
-		ZydisDecoderEnableMode(&instance, ZYDIS_DECODER_MODE_MINIMAL,
-				       ZYAN_TRUE);
-		ready = true;
-	}
-	return &instance;
-}
 
 static void fill_opcode(const ZydisDecodedInstruction *found, struct insn *insn)
 {
@@ -36,7 +19,7 @@ bool insn_decode(const u8 *bytes, u64 len, struct insn *insn)
 	ZydisDecodedInstruction found;
 
 	*insn = (struct insn){ 0 };
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder(), NULL, bytes,
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder_minimal(), NULL, bytes,
 							len, &found)))
 		return false;
 	insn->length = found.length;

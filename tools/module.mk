@@ -22,7 +22,7 @@ TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \
 DIFF_READER := tools/diff_side.c tools/diff_lookup.c tools/diff_sites.c \
 	tools/diff_code.c tools/diff_match.c tools/diff_equal.c \
 	tools/diff_compare.c tools/diff_tables.c tools/diff_data.c \
-	tools/diff_files.c tools/kernel_image.c
+	tools/diff_files.c tools/decoder.c tools/kernel_image.c
 TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/kernel_relocs.c tools/kernel_vmlinuz.c tools/decompress.c \
 	tools/kernel_types.c tools/kernel_facts.c tools/kernel_memory.c \
