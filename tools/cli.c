@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "cli.h"
 
 bool cli_json;
@@ -215,7 +216,8 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 	return US_E_USAGE;
 }
 
-bool is_label(const char *text, size_t room)
+/* 1 to @room - 1 printable ASCII characters? */
+static bool is_label(const char *text, size_t room)
 {
 	size_t len = strlen(text);
 	size_t i;
@@ -224,4 +226,15 @@ bool is_label(const char *text, size_t room)
 		if (text[i] < 0x20 || text[i] > 0x7e)
 			return false;
 	return len && len < room;
+}
+
+error_t check_labels(const char *name, const char *description)
+{
+	if (name && !is_label(name, US_NAME_MAX))
+		return usage_error("the name must be 1 to %u printable ASCII "
+				   "characters", US_NAME_MAX - 1);
+	if (description && !is_label(description, US_NAME_MAX * 2))
+		return usage_error("the description must be 1 to %u printable "
+				   "ASCII characters", US_NAME_MAX * 2 - 1);
+	return 0;
 }

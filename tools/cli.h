@@ -66,8 +66,9 @@ error_t usage_error(const char *format, ...)
 /* Decimal or 0x number in [@min, @max] into *@out; false when @text is none. */
 bool parse_number(const char *text, u64 min, u64 max, u64 *out);
 
-/* 1 to @room - 1 printable ASCII characters? */
-bool is_label(const char *text, size_t room);
+/* For argp parsers too: does a bundle have room for these, and are they printable
+ * ASCII? Either may be NULL. 0, or what usage_error() returned. */
+error_t check_labels(const char *name, const char *description);
 
 /* @len bytes as lower-case hex in a static ring of buffers (4 deep, 64 bytes). */
 const char *hex(const u8 *bytes, size_t len);

@@ -37,16 +37,6 @@ static const struct argp_option option_table[] = {
 	{ 0 }
 };
 
-static bool is_printable(const char *text, size_t room)
-{
-	size_t len = strlen(text), i;
-
-	for (i = 0; i < len; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return len && len < room;
-}
-
 static error_t check_options(const struct build_options *options)
 {
 	if (options->release && !release_valid(options->release))
@@ -64,14 +54,7 @@ static error_t check_options(const struct build_options *options)
 	     (!options->config && !options->headers)))
 		return usage_error("--release is needed, or --source, --vmlinux "
 				   "and --config or --headers");
-	if (!is_printable(options->name, US_NAME_MAX))
-		return usage_error("the name must be 1 to %u printable ASCII "
-				   "characters", US_NAME_MAX - 1);
-	if (options->description &&
-	    !is_printable(options->description, US_NAME_MAX * 2))
-		return usage_error("the description must be 1 to %u printable "
-				   "ASCII characters", US_NAME_MAX * 2 - 1);
-	return 0;
+	return check_labels(options->name, options->description);
 }
 
 /* Options that are just kept. */

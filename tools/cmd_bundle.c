@@ -31,14 +31,7 @@ static error_t check_options(const struct options *options)
 	    !options->output || !options->name || !options->generation)
 		return usage_error("OBJECT, --baseline, --system-map, "
 				   "--generation, --name and -o are needed");
-	if (!is_label(options->name, US_NAME_MAX))
-		return usage_error("the name must be 1 to %u printable ASCII "
-				   "characters", US_NAME_MAX - 1);
-	if (options->description &&
-	    !is_label(options->description, US_NAME_MAX * 2))
-		return usage_error("the description must be 1 to %u printable "
-				   "ASCII characters", US_NAME_MAX * 2 - 1);
-	return 0;
+	return check_labels(options->name, options->description);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
