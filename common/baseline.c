@@ -243,13 +243,14 @@ enum us_error us_baseline_check_entries(const struct us_entry *entries, u32 coun
 	return US_OK;
 }
 
-static enum us_error check_block_refs(const struct us_baseline_head *head)
+enum us_error us_baseline_check_blocks(const struct us_block_ref *blocks,
+				       u32 count, u64 start, u64 total)
 {
-	u64 at = us_baseline_head_len(head->header);
+	u64 at = start;
 	u32 i;
 
-	for (i = 0; i < head->header->blocks; i++) {
-		const struct us_block_ref *ref = &head->blocks[i];
+	for (i = 0; i < count; i++) {
+		const struct us_block_ref *ref = &blocks[i];
 
 		if (ref->file_offset != at || ref->reserved ||
 		    ref->len > US_BLOCK_MAX || !IS_ALIGNED(ref->len, 8) ||
@@ -257,7 +258,7 @@ static enum us_error check_block_refs(const struct us_baseline_head *head)
 			return US_E_BASELINE_FIELD;
 		at += ref->len;
 	}
-	return at == head->header->total_size ? US_OK : US_E_BASELINE_FIELD;
+	return at == total ? US_OK : US_E_BASELINE_FIELD;
 }
 
 /* Where the parts of the head lie, by its header's counts. */
@@ -301,7 +302,9 @@ enum us_error us_baseline_parse_head(const void *data, u64 len, u64 file_len,
 	if (!error)
 		error = us_baseline_check_entries(found.entries, header->entries);
 	if (!error)
-		error = check_block_refs(&found);
+		error = us_baseline_check_blocks(found.blocks, header->blocks,
+						 us_baseline_head_len(header),
+						 header->total_size);
 	if (!error)
 		*head = found;
 	return error;

@@ -323,10 +323,13 @@ enum us_error us_baseline_parse_head(const void *data, u64 len, u64 file_len,
 
 /* The parts of that check that other formats share. Runtime sites of a text of
  * @text_len bytes: sorted, disjoint, inside it, each as its kind wants it. Entries:
- * sorted, none twice. BASELINE_FIELD, _SITES or OK. */
+ * sorted, none twice. Block refs: contiguous from @start in the file to @total.
+ * BASELINE_FIELD, _SITES or OK. */
 enum us_error us_baseline_check_runtime(const struct us_runtime_site *sites,
 					u32 count, u64 text_len);
 enum us_error us_baseline_check_entries(const struct us_entry *entries, u32 count);
+enum us_error us_baseline_check_blocks(const struct us_block_ref *blocks,
+				       u32 count, u64 start, u64 total);
 
 /* The range of which block @index is a piece, and the block's image offset and
  * length. NULL past the last block. @header is of a checked head. */

@@ -145,23 +145,6 @@ static enum us_error check_branches(const struct us_module_head *head)
 	return US_OK;
 }
 
-static enum us_error check_block_refs(const struct us_module_head *head)
-{
-	u64 at = us_module_head_len(head->header);
-	u32 i;
-
-	for (i = 0; i < head->header->blocks; i++) {
-		const struct us_block_ref *ref = &head->blocks[i];
-
-		if (ref->file_offset != at || ref->reserved ||
-		    ref->len > US_BLOCK_MAX || !IS_ALIGNED(ref->len, 8) ||
-		    ref->len < sizeof(struct us_block_header))
-			return US_E_BASELINE_FIELD;
-		at += ref->len;
-	}
-	return at == head->header->total_size ? US_OK : US_E_BASELINE_FIELD;
-}
-
 /* Where the parts of the head lie, by its header's counts. */
 static struct us_module_head lay_out(const void *data)
 {
@@ -199,7 +182,10 @@ static enum us_error check_parts(const struct us_module_head *head)
 						  header->text_len);
 	if (!error)
 		error = check_branches(head);
-	return error ? error : check_block_refs(head);
+	return error ? error :
+	       us_baseline_check_blocks(head->blocks, header->blocks,
+					us_module_head_len(header),
+					header->total_size);
 }
 
 enum us_error us_module_parse_head(const void *data, u64 len, u64 file_len,
