@@ -3,12 +3,11 @@
 be the new kernel's, with every address led to the old kernel's counterpart.
 """
 import json
-import os
 import re
 import subprocess
 
 from bundle_tests import read_bundle, relocate
-from tool_test import OUT, check, counts, underseal, write
+from tool_test import check, kernel_pair, underseal, write
 from wide_tests import KEY, Image, same_text
 
 PAIR = ("6.1.0-53-cloud-amd64", "6.1.0-54-cloud-amd64")
@@ -75,11 +74,8 @@ def normal(image, body, start, length):
 
 
 def test_carried():
-    paths = [os.path.join(OUT, "kernels", release, "vmlinux")
-             for release in PAIR]
-    if not all(map(os.path.exists, paths)):
-        counts["skipped"] += 1
-        print(f"ok - {PAIR[0]} to {PAIR[1]} # SKIP not in build/out/kernels")
+    paths = kernel_pair(PAIR)
+    if not paths:
         return
     report = json.loads(underseal("diff", *paths, "--json").stdout)
     names = sorted(change["name"] for change in report["changes"]

@@ -59,6 +59,17 @@ def refused(name, *arguments, error=None, says="", **options):
           says in answer["detail"], f"{answer} status {done.returncode}")
 
 
+def kernel_pair(pair):
+    """The vmlinux files of two releases; None, counted as skipped, without them."""
+    paths = [os.path.join(OUT, "kernels", release, "vmlinux")
+             for release in pair]
+    if all(map(os.path.exists, paths)):
+        return paths
+    counts["skipped"] += 1
+    print(f"ok - {pair[0]} to {pair[1]} # SKIP not in build/out/kernels")
+    return None
+
+
 def read(path):
     with open(path, "rb") as file:
         return file.read()

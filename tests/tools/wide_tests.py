@@ -13,7 +13,7 @@ import re
 import struct
 import subprocess
 
-from tool_test import OUT, check, counts, underseal
+from tool_test import OUT, check, kernel_pair, underseal
 
 PAIR = ("6.1.0-54-cloud-amd64", "6.1.0-55-cloud-amd64")
 FIRST, LAST = "ext4_get_group_number", "cap_capable"
@@ -161,11 +161,8 @@ def only_lines(old, new, before, after):
 
 
 def test_wide_pair():
-    paths = [os.path.join(OUT, "kernels", release, "vmlinux")
-             for release in PAIR]
-    if not all(map(os.path.exists, paths)):
-        counts["skipped"] += 1
-        print(f"ok - {PAIR[0]} to {PAIR[1]} # SKIP not in build/out/kernels")
+    paths = kernel_pair(PAIR)
+    if not paths:
         return
     answer = json.loads(underseal("diff", *paths, "--json").stdout)
     reported = {}
