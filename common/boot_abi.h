@@ -35,12 +35,13 @@ struct us_hv_header {
 	u64 mem_size;		/* with bss; multiple of 4 KiB */
 	u64 init;		/* offset of us_hv_init */
 	u64 launch;		/* offset of us_hv_launch */
-	u64 heap_fixed;		/* bytes wanted from free_base on, always, and */
-	u64 heap_per_gib;	/* for each GiB below max(highest_ram, 4 GiB) when
-				 * the processor has no 1 GiB pages */
+	u64 heap_fixed;		/* bytes wanted from free_base on, and for each GiB
+				 * below max(highest_ram, 4 GiB): */
+	u64 heap_per_gib;	/* always */
+	u64 tables_per_gib;	/* when the processor has no 1 GiB pages */
 };
 
-#define US_BOOT_VERSION	2u
+#define US_BOOT_VERSION	3u
 #define US_BOOT_MAX_RAM	128u
 #define US_SLEEP_NONE	0xffu	/* sleep_off: not known, nothing passes */
 

@@ -146,15 +146,16 @@ static bool region_size(const struct us_boot_info *info, u64 fixed,
 			const struct us_hv_header *header, bool page_1gib,
 			u64 *size)
 {
-	u64 top = info->highest_ram, heap = 0;
+	u64 top = info->highest_ram, per_gib = header->heap_per_gib, heap;
 
 	if (top < 4 * SIZE_1G)
 		top = 4 * SIZE_1G;
-	if (!page_1gib &&
-	    __builtin_mul_overflow(header->heap_per_gib,
-				   ALIGN_UP(top, SIZE_1G) / SIZE_1G, &heap))
+	if (!page_1gib && __builtin_add_overflow(per_gib, header->tables_per_gib,
+						 &per_gib))
 		return false;
-	return !__builtin_add_overflow(heap, header->heap_fixed, &heap) &&
+	return !__builtin_mul_overflow(per_gib, ALIGN_UP(top, SIZE_1G) / SIZE_1G,
+				       &heap) &&
+		!__builtin_add_overflow(heap, header->heap_fixed, &heap) &&
 		!__builtin_add_overflow(heap, fixed, size) &&
 		*size <= REGION_MAX;
 }

@@ -6,6 +6,7 @@
 #include "apic.h"
 #include "lock.h"
 #include "memory.h"
+#include "pages.h"
 #include "slat.h"
 #include "stop.h"
 #include "version.h"

@@ -3,6 +3,7 @@
 
 #include "apic.h"
 #include "memory.h"
+#include "pages.h"
 
 #define LEAF_RX		(PTE_PRESENT | PTE_ACCESSED)
 #define LEAF_RO		(PTE_PRESENT | PTE_ACCESSED | PTE_NX)

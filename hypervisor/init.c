@@ -7,6 +7,7 @@
 #include "descriptors.h"
 #include "host_paging.h"
 #include "memory.h"
+#include "pages.h"
 #include "pin.h"
 #include "slat.h"
 #include "vcpu.h"
@@ -99,7 +100,7 @@ u32 hv_init(const struct us_boot_info *info)
 	if (error)
 		return error;
 	describe_cpus();
-	memory_init();
+	pages_init();
 	pin_init();
 	hv.ops->init();
 	error = host_paging_init();

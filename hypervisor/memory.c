@@ -3,35 +3,6 @@
 
 #include <string.h>
 
-static u64 free_next, free_end;
-
-void memory_init(void)
-{
-	free_next = ALIGN_UP(hv.boot.free_base, PAGE_SIZE);
-	free_end = hv.boot.region_base + hv.boot.region_len;
-}
-
-void *pages_alloc(u64 count)
-{
-	u64 at = free_next;
-
-	if (count > (free_end - free_next) / PAGE_SIZE)
-		return NULL;
-	free_next += count * PAGE_SIZE;
-	memset(own_phys_to_virt(at), 0, count * PAGE_SIZE);
-	return own_phys_to_virt(at);
-}
-
-void *page_alloc(void)
-{
-	return pages_alloc(1);
-}
-
-u64 pages_free(void)
-{
-	return (free_end - free_next) / PAGE_SIZE;
-}
-
 bool gpa_is_hidden(u64 gpa)
 {
 	return gpa >= hv.base + hv.boot.arena_len && gpa < hv.end;

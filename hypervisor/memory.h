@@ -24,15 +24,6 @@ static inline void *own_phys_to_virt(u64 pa)
 	return (void *)pa;
 }
 
-/* Take the free part of the region. Once, from init. */
-void memory_init(void);
-
-/* One zeroed page, or NULL. Any CPU; the only caller past boot is slat.c. */
-void *page_alloc(void);
-/* @count contiguous zeroed pages, at boot. */
-void *pages_alloc(u64 count);
-u64 pages_free(void);
-
 /*
  * The gate. Every access to an address that a guest or the control domain
  * named goes through one of these; nothing else in the hypervisor turns a

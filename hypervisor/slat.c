@@ -5,6 +5,7 @@
 
 #include "lock.h"
 #include "memory.h"
+#include "pages.h"
 #include "vmm.h"
 
 static u64 *guest_root;
@@ -230,6 +231,52 @@ enum slat_access slat_access_at(u64 gpa)
 	bits = entry & ~PTE_ADDRESS & ~format->large;
 	return bits == format->open ? SLAT_OPEN :
 		bits == format->sealed ? SLAT_SEALED : SLAT_READ_ONLY;
+}
+
+/* Fewer free pages than this, and tables that are not needed any more are looked
+ * for. The search reads every split table once. */
+#define FEW_PAGES 64
+
+static bool all_open(const u64 *table, u64 gpa)
+{
+	for (u64 i = 0; i < 512; i++)
+		if (table[i] != make_leaf(gpa + i * PAGE_SIZE, 1, SLAT_OPEN))
+			return false;
+	return true;
+}
+
+/* Make large pages again of what is split and open throughout. Registers of devices
+ * stay split: what traps them cannot wait for a page (apic.c). */
+static void gather_gib(u64 *table, u64 gpa)
+{
+	for (u64 i = 0; i < 512; i++, gpa += SIZE_2M) {
+		u64 *below;
+
+		if (!table[i] || is_leaf(table[i], 2) ||
+		    !guest_range_ok(gpa, SIZE_2M))
+			continue;
+		below = table_of(table[i]);
+		if (!all_open(below, gpa))
+			continue;
+		table[i] = make_leaf(gpa, 2, SLAT_OPEN);
+		page_return(below);
+	}
+}
+
+void slat_gather(void)
+{
+	u64 gpa, entry;
+
+	lock_take(&tables_lock);
+	for (gpa = 0; gpa < hv.boot.highest_ram && pages_free() < FEW_PAGES;
+	     gpa += SIZE_1G) {
+		entry = guest_root[gpa >> level_shift(4) & 511];
+		if (entry)
+			entry = table_of(entry)[gpa >> level_shift(3) & 511];
+		if (entry && !is_leaf(entry, 3))
+			gather_gib(table_of(entry), gpa);
+	}
+	lock_drop(&tables_lock);
 }
 
 /* Pages that lazy mapping leaves for slat_protect. */

@@ -28,6 +28,12 @@ u64 slat_guest_root(void);
  * page; then nothing has changed. Any CPU. */
 enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access);
 
+/* Take back tables that are not needed any more, when free pages are few. Only with
+ * all other vCPUs held, and all are flushed before one goes on: processors remember
+ * where tables are (APM volume 2, 15.25.6; SDM volume 3, "Caching translation
+ * information"). */
+void slat_gather(void);
+
 /* What the guest may do at @gpa now; SLAT_READ_ONLY where nothing is mapped. */
 enum slat_access slat_access_at(u64 gpa);
 

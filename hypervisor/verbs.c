@@ -8,6 +8,7 @@
 
 #include "control_domain.h"
 #include "memory.h"
+#include "pages.h"
 #include "panic.h"
 #include "pin.h"
 #include "slat.h"
@@ -92,6 +93,7 @@ static u64 verb_protect(u64 gpa, u64 len, u64 prot)
 		return slat_protect(gpa, len, SLAT_OPEN);
 	if (!stop_begin())
 		return US_E_STOP_FAILED;
+	slat_gather();
 	error = slat_protect(gpa, len, access[prot]);
 	vcpu_flush_all();
 	stop_end();

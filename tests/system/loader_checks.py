@@ -131,7 +131,7 @@ def damaged_image(case):
     with open(files.out("underseal.efi"), "rb") as file:
         data = file.read()
     # Magic, version and size of the header in common/boot_abi.h.
-    header = b"USEALVH1" + struct.pack("<II", 2, 64)
+    header = b"USEALVH1" + struct.pack("<II", 3, 72)
     expect_equal(data.count(header), 1, "hypervisor headers in the file")
     path = os.path.join(case.scratch, "damaged.efi")
     with open(path, "wb") as file:

@@ -6,7 +6,7 @@
 # Its last line says "N passed, N failed, N skipped".
 # Of the hypervisor, what needs no machine under it.
 UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE) \
-	hypervisor/decode.c hypervisor/pin.c
+	hypervisor/decode.c hypervisor/pages.c hypervisor/pin.c hypervisor/slat.c
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium
 FUZZ_SECONDS ?= 2

@@ -32,6 +32,7 @@ struct test {
 	SUITE(guards)		\
 	SUITE(decode)		\
 	SUITE(pin)		\
+	SUITE(slat)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];
