@@ -65,7 +65,24 @@ static enum verdict judge(struct cpu *cpu, struct vcpu *vcpu, u64 gpa,
 	return guest_store(gpa, bytes, len) ? REFUSED : ALLOWED;
 }
 
-/* A store that crosses into the next page is judged, and done, in two pieces. */
+/* The second piece of a store that crosses into the next page. */
+static enum verdict judge_rest(struct cpu *cpu, struct vcpu *vcpu,
+			       const struct guest_system *system,
+			       const struct store *store, u32 first)
+{
+	struct guest_mapping mapping;
+	u64 gva = store->gva + first;
+
+	/* The processor has looked at the first page's permissions only. */
+	if (guest_translate(system, gva, &mapping) || !mapping.writable ||
+	    (system->cpl == 3 && !mapping.user))
+		return REFUSED;
+	return judge(cpu, vcpu, mapping.gpa, gva, store->bytes + first,
+		     store->len - first);
+}
+
+/* A store that crosses into the next page is judged, and done, in two pieces: the
+ * second one as it is once the first is there. Both are done or none. */
 static enum verdict judge_pieces(struct cpu *cpu, struct vcpu *vcpu,
 				 const struct guest_system *system, u64 gpa,
 				 const struct store *store)
@@ -73,22 +90,22 @@ static enum verdict judge_pieces(struct cpu *cpu, struct vcpu *vcpu,
 	u64 at = gpa & ~PAGE_MASK;
 	u32 first = store->len < PAGE_SIZE - at ? store->len :
 		(u32)(PAGE_SIZE - at);
-	u64 next_gva = store->gva + first;
-	struct guest_mapping mapping;
+	u8 before[sizeof(store->bytes)];
 	enum verdict verdict;
 
 	/* The fault's address may be that of the second page. */
-	if ((store->gva & ~PAGE_MASK) != at)
+	if ((store->gva & ~PAGE_MASK) != at ||
+	    (first < store->len && guest_read(gpa, before, first)))
 		return REFUSED;
 	verdict = judge(cpu, vcpu, gpa, store->gva, store->bytes, first);
 	if (verdict != ALLOWED || first == store->len)
 		return verdict;
-	/* The processor has looked at the first page's permissions only. */
-	if (guest_translate(system, next_gva, &mapping) || !mapping.writable ||
-	    (system->cpl == 3 && !mapping.user))
-		return REFUSED;
-	return judge(cpu, vcpu, mapping.gpa, next_gva, store->bytes + first,
-		     store->len - first);
+	verdict = judge_rest(cpu, vcpu, system, store, first);
+	/* The domain is asked once more, since it keeps count of probes. */
+	if (verdict != ALLOWED && judge(cpu, vcpu, gpa, store->gva, before,
+					first) != ALLOWED)
+		guest_store(gpa, before, first);
+	return verdict;
 }
 
 static void refuse(struct vcpu *vcpu, const struct guest_system *system,

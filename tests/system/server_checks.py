@@ -273,6 +273,20 @@ def text_attacks(server, cpus=None):
     expect(f"{address:x}" in log, f"no log entry names {address:x}:\n{log}")
 
 
+def half_a_store(server):
+    """of a store over a page's end whose second half is refused nothing stays"""
+    before = server.tool_ok("status")
+    fields = server.attack_fields("text_crossing", server.symbol("_text") +
+                                  0x10000, 200)
+    expect_equal(fields, {"changed": 0, "pages": 200}, "answer")
+    after = server.tool_ok("status")
+    expect_equal(after["writes_refused"] - before["writes_refused"], 200,
+                 "refused")
+    allowed = after["writes_allowed"] - before["writes_allowed"]
+    expect(allowed > 20, f"{allowed} first halves were in order")
+    expect_text(server, server.sealed_text, "after the stores")
+
+
 def arena_attack(server):
     """the patch arena cannot be written by the guest"""
     status = server.tool_ok("status")
@@ -522,7 +536,8 @@ def agent(server):
 CHECKS = [
     boots, svm_is_hidden, callers, raw_requests, wrong_baselines,
     altered_kernel, seals, wrong_bundles, applies, old_generation,
-    wrong_reverts, reverts, function_in_use, text_attacks, arena_attack,
+    wrong_reverts, reverts, function_in_use, text_attacks, half_a_store,
+    arena_attack,
     hidden_memory, sleep_states, ftrace, jump_labels, patched_and_traced,
     cpu_hotplug,
     interrupts, random_calls, load, patch_under_load, patch_without_a_cpu,

@@ -136,6 +136,38 @@ static void text_string(const u64 *args)
 	vunmap((void *)((unsigned long)alias & PAGE_MASK));
 }
 
+/* A store over the end of each of @args[1] pages from @args[0] on: INT3 in front, as a
+ * kprobe would, and what nobody may put there behind. Answer: `changed=PAGES`. */
+static void text_crossing(const u64 *args)
+{
+	unsigned long i, changed = 0;
+
+	for (i = 1; i <= args[1]; i++) {
+		const u8 *text = (u8 *)(args[0] & PAGE_MASK) + i * PAGE_SIZE - 1;
+		struct page *pages[] = {
+			pfn_to_page(__pa(text) >> PAGE_SHIFT),
+			pfn_to_page(__pa(text + 1) >> PAGE_SHIFT),
+		};
+		u8 *base = vmap(pages, 2, VM_MAP, PAGE_KERNEL);
+		u8 before[2] = { text[0], text[1] };
+		u16 value = 0xcc | (u8)~before[1] << 8;
+
+		if (!base)
+			break;
+		asm volatile("1: movw %w0, %1\n2:\n"
+			     _ASM_EXTABLE(1b, 2b)
+			     : : "r"(value), "m"(base[PAGE_SIZE - 1])
+			     : "memory");
+		if (memcmp(before, text, 2)) {
+			changed++;
+			poke_u8(base + PAGE_SIZE - 1, before[0]);
+			poke_u8(base + PAGE_SIZE, before[1]);
+		}
+		vunmap(base);
+	}
+	answer("changed=%lu pages=%lu", changed, i - 1);
+}
+
 /* Puts byte @args[1] at @args[0] for good. Answer: `was=BYTE`. */
 static void text_poke_byte(const u64 *args)
 {
@@ -177,6 +209,7 @@ const struct command text_commands[] = {
 	{ "text_pte", 1, text_pte },
 	{ "text_direct", 1, text_direct },
 	{ "text_string", 1, text_string },
+	{ "text_crossing", 2, text_crossing },
 	{ "text_poke", 2, text_poke_byte },
 	{ "physical", 1, text_physical },
 	{ "read", 2, text_read },
