@@ -78,20 +78,14 @@ static char *header_path(const struct fix_line *line)
 {
 	const char *path = line->text + 4, *slash;
 	size_t len = line->len - 4;
-	char *copy;
 
 	len = strcspn(path, "\t\r\n") < len ? strcspn(path, "\t\r\n") : len;
-	copy = strndup(path, len);
-	if (!copy || !strcmp(copy, "/dev/null")) {
-		free(copy);
+	if (len == strlen("/dev/null") && !memcmp(path, "/dev/null", len))
 		return strdup("");
-	}
-	slash = copy[0] == '/' ? NULL : strchr(copy, '/');
-	if (slash)
-		memmove(copy, slash + 1, strlen(slash + 1) + 1);
-	else
-		copy[0] = '/';	/* path_allowed() refuses it */
-	return copy;
+	slash = memchr(path, '/', len);
+	if (!slash || slash == path)
+		return strdup("/");	/* path_allowed() refuses it */
+	return strndup(slash + 1, len - (slash + 1 - path));
 }
 
 static bool parse_range(const char **at, char sign, u64 *line, u64 *count)
@@ -251,19 +245,12 @@ static bool unsupported(const struct fix_line *line)
 	       starts(line, "deleted file mode ") || starts(line, "*** ");
 }
 
-enum us_error fix_read(struct fix *fix, const char *path)
+static enum us_error parse(struct fix *fix)
 {
 	struct reader reader = { .fix = fix };
+	const char *path = fix->path;
 	enum us_error error;
 
-	*fix = (struct fix){ .path = path };
-	error = file_read(path, FIX_FILE_MAX, &fix->text);
-	/* A NUL at the end lets strcspn() and strtoull() stop there. */
-	if (!error)
-		error = buffer_append(&fix->text, "", 1);
-	if (error)
-		return error;
-	fix->text.len--;
 	if (memchr(fix->text.data, 0, fix->text.len))
 		return fail(US_E_FIX_FORMAT, "%s: not a text", path);
 	error = split_lines(fix);
@@ -282,6 +269,29 @@ enum us_error fix_read(struct fix *fix, const char *path)
 		error = fail(US_E_FIX_FORMAT, "%s: no unified diff; make one "
 			     "with 'git diff' or 'diff -u'", path);
 	return error;
+}
+
+enum us_error fix_parse(struct fix *fix, const char *path, struct buffer *text)
+{
+	enum us_error error;
+
+	*fix = (struct fix){ .path = path, .text = *text };
+	*text = (struct buffer){ 0 };
+	/* A NUL at the end lets strcspn() and strtoull() stop there. */
+	error = buffer_append(&fix->text, "", 1);
+	if (error)
+		return error;
+	fix->text.len--;
+	return parse(fix);
+}
+
+enum us_error fix_read(struct fix *fix, const char *path)
+{
+	struct buffer text = { 0 };
+	enum us_error error = file_read(path, FIX_FILE_MAX, &text);
+
+	*fix = (struct fix){ .path = path };
+	return error ? error : fix_parse(fix, path, &text);
 }
 
 void fix_free(struct fix *fix)

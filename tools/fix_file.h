@@ -47,6 +47,9 @@ struct fix {
  * fix_free() after success and failure alike.
  */
 enum us_error fix_read(struct fix *fix, const char *path);
+
+/* The same for the diff @text, which is taken over; @path stands in messages. */
+enum us_error fix_parse(struct fix *fix, const char *path, struct buffer *text);
 void fix_free(struct fix *fix);
 
 /*

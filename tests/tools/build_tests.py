@@ -313,6 +313,7 @@ def test_bad_diffs():
                                                   f"b/{path}"))
     bad("FIX_FORMAT an absolute path", good.replace("tree/fs", "/fs").replace(
         "fixed/fs", "/fs"))
+    bad("FIX_FORMAT no path at all", good.replace("--- tree/fs/one.c", "--- "))
     bad("FIX_FORMAT a new file", good.replace("--- tree/fs/one.c",
                                               "--- /dev/null"))
     bad("FIX_FORMAT a removed file", good.replace("+++ fixed/fs/one.c",
