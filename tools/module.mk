@@ -79,7 +79,13 @@ $(OUT)/fuzz/elf: $(call objects,fuzzelf,tests/fuzz/elf.c $(DIFF_READER) \
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CFLAGS_fuzz) $^ -o $@ -lZydis -ljansson -lelf
 
-# A good input for it.
+$(OUT)/fuzz/fix: $(call objects,fuzzelf,tests/fuzz/fix.c tools/fix_file.c \
+		tools/fix_apply.c tools/cli.c guest-agent/fail.c guest-agent/file.c \
+		common/errors.c)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CFLAGS_fuzz) $^ -o $@ -ljansson
+
+# A good input for the one that reads ELF.
 $(OUT)/tests/elf-seed.o: tests/tools/author/kernel.c tests/tools/author/kernel.h
 	@mkdir -p $(@D)
 	$(Q)gcc -O1 -fno-pic -mcmodel=kernel -ffreestanding -w -DRELEASE='"1"' -c $< -o $@

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # libFuzzer targets in build/out/fuzz/, one program each. efi/module.mk has one more,
-# for underseal.conf, tools/module.mk one for ELF files.
+# for underseal.conf, tools/module.mk those for ELF files and for diffs.
 PARSER_FUZZERS := bundle revert baseline_head baseline_block module \
 	minisign_signature minisign_key
 FUZZ_PROGRAMS := $(PARSER_FUZZERS:%=$(OUT)/fuzz/%) $(OUT)/fuzz/request \
-	$(OUT)/fuzz/elf $(if $(wildcard efi/config_fuzz.c),$(OUT)/fuzz/config)
+	$(OUT)/fuzz/elf $(OUT)/fuzz/fix $(if $(wildcard efi/config_fuzz.c),$(OUT)/fuzz/config)
 FUZZ_PARSERS := common/bundle.c common/baseline.c common/module_baseline.c \
 	common/minisign.c
 FUZZ_MACHINE := $(wildcard tests/sim/*.c) tests/unit/maker.c

@@ -43,6 +43,15 @@ static void save_baseline(struct blob *blob)
 	free(block);
 }
 
+/* A fix of two places, and the file that it fits, a line further down. */
+static const char fix[] =
+	"diff --git a/fs/one.c b/fs/one.c\n--- a/fs/one.c\n+++ b/fs/one.c\n"
+	"@@ -2,3 +2,5 @@ int one(int x)\n {\n-\treturn x;\n+\tif (x)\n+\t\tx++;\n"
+	"+\treturn x;\n }\n@@ -7,1 +9,1 @@\n-int three;\n"
+	"\\ No newline at end of file\n+int four;\n";
+static const char fixed[] =
+	"/* One. */\n\nint one(int x)\n{\n\treturn x;\n}\n\nint three;";
+
 int main(int argc, char **argv)
 {
 	/* Seal, apply, patch itself, revert, list. */
@@ -77,5 +86,8 @@ int main(int argc, char **argv)
 	save("module", blob.data, blob.len);
 	save("request", actions, sizeof(actions));
 	save("config", "\n", 1);
+	memcpy(text, fix, sizeof(fix));
+	memcpy(text + sizeof(fix), fixed, sizeof(fixed) - 1);
+	save("fix", text, sizeof(fix) + sizeof(fixed) - 1);
 	return 0;
 }
