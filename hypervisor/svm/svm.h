@@ -183,6 +183,49 @@ VMCB_AT(cr2, 0x640);
 VMCB_AT(g_pat, 0x668);
 static_assert(sizeof(struct vmcb) == 4096, "VMCB is one page");
 
+/* The VMCB of a vCPU. */
+static inline struct vmcb *vmcb_of(const struct vcpu *vcpu)
+{
+	return vcpu->vendor;
+}
+
+#define PAGE_ALIGNED	__attribute__((aligned(4096)))
+#define MSRPM_SIZE	(2 * PAGE_SIZE)
+#define IOPM_SIZE	(3 * PAGE_SIZE)
+
+/* permissions.c: the guest's maps, and those of which every access ends a run. */
+extern u8 svm_guest_msrpm[MSRPM_SIZE], svm_all_msrs[MSRPM_SIZE];
+extern u8 svm_guest_iopm[IOPM_SIZE], svm_all_ports[IOPM_SIZE];
+void svm_permissions_init(void);
+
+/* Operations of vmm.h, which says what they do. */
+/* permissions.c */
+bool svm_msr_is_machine_map(u32 msr);
+void svm_watch_system_msrs(void);
+void svm_trap_x2apic_icr(bool on);
+/* state.c */
+void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu,
+		    const struct launch_state *at, u64 slat_root);
+void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector);
+void svm_vcpu_control(struct vcpu *vcpu, u64 rip, u64 rsp, u64 cr3,
+		      u64 slat_root);
+/* registers.c */
+void svm_get_system(const struct vcpu *vcpu, struct guest_system *system);
+void svm_set_efer(struct vcpu *vcpu, u64 guest_value);
+u64 svm_read_guarded(const struct vcpu *vcpu, enum guarded which);
+void svm_write_guarded(struct vcpu *vcpu, enum guarded which, u64 value);
+void svm_load_table(struct vcpu *vcpu, enum guarded which, u64 base, u16 limit);
+void svm_watch_registers(struct vcpu *vcpu, bool on);
+void svm_set_tsc(struct vcpu *vcpu, u64 value);
+/* events.c */
+void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
+		u64 cr2);
+void svm_inject_nmi(struct vcpu *vcpu);
+void svm_watch_interrupts(struct vcpu *vcpu, bool on);
+void svm_watch_iret(struct vcpu *vcpu);
+void svm_nmi_done(struct vcpu *vcpu);
+bool svm_event_waits(const struct vcpu *vcpu);
+
 /* run.S: one VMRUN. Loads and stores all of @regs but RAX, RSP, RIP and RFLAGS,
  * which live in the VMCB. @unmask sets host RFLAGS.IF, which under V_INTR_MASKING
  * decides whether a physical interrupt ends the run (section 15.21.1). */
