@@ -110,6 +110,7 @@ static void forget_told(void)
 		audit.told--;
 		audit.told_at[i] = audit.told_at[audit.told];
 		audit.told_found[i] = audit.told_found[audit.told];
+		audit.more = false;
 	}
 }
 
@@ -122,8 +123,14 @@ static void tell(const struct audit_difference *difference)
 		if (audit.told_at[i] == difference->at &&
 		    audit.told_found[i] == difference->found)
 			return;
-	if (audit.told == AUDIT_TOLD)
+	if (audit.told == AUDIT_TOLD) {
+		if (audit.more)
+			return;
+		audit.more = true;
+		count(difference);
+		log_difference(difference, " changed, further ones are not told: ");
 		return;
+	}
 	audit.told_at[audit.told] = difference->at;
 	audit.told_found[audit.told++] = difference->found;
 	count(difference);

@@ -22,6 +22,7 @@ struct audit_state {
 	struct audit_slot slots[AUDIT_SLOTS];
 	/* Differences that were logged and are still there. */
 	u32 told;
+	bool more;		/* than are remembered; said so */
 	u64 told_at[AUDIT_TOLD], told_found[AUDIT_TOLD];
 	u64 last_page;		/* that audit_write() saw */
 	u32 same_page;

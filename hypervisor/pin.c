@@ -16,6 +16,9 @@
  * are taken for its final ones: Linux changes over to another GDT while it starts. */
 #define SETTLE_MS	500
 
+/* One that is not pinned for this long has its values refused, or never gets to them. */
+#define LATE_MS		10000
+
 static const struct {
 	const char *name;
 	u32 msr;		/* 0: none */
@@ -41,6 +44,8 @@ struct own_values {
 	bool known;		/* it was pinned once */
 	u64 value[GUARDED];
 	u64 since;		/* not known: TSC when it showed @value first */
+	u64 free_since;		/* not pinned: TSC when that was seen; 0: pinned */
+	bool told;		/* that it is late */
 };
 
 static struct {
@@ -75,6 +80,8 @@ static u64 pinned_value(const struct vcpu *vcpu, enum guarded which)
 static void pin_vcpu(struct vcpu *vcpu)
 {
 	pins.own[vcpu->index].known = true;
+	pins.own[vcpu->index].free_since = 0;
+	pins.own[vcpu->index].told = false;
 	vcpu->pinned = 1;
 	hv.ops->watch_registers(vcpu, true);
 }
@@ -173,11 +180,27 @@ static bool settled(const struct vcpu *vcpu)
 	return own->known || rdtsc() - own->since > tsc_from_ms(SETTLE_MS);
 }
 
+static void tell_late(const struct vcpu *vcpu)
+{
+	struct own_values *own = &pins.own[vcpu->index];
+
+	if (!own->free_since)
+		own->free_since = rdtsc();
+	if (own->told || rdtsc() - own->free_since < tsc_from_ms(LATE_MS))
+		return;
+	own->told = true;
+	log_guest(vcpu->index, "vCPU runs with registers other than before: "
+		  "they are still free");
+}
+
 void pin_vcpu_poll(struct vcpu *vcpu)
 {
-	if (vcpu->pinned || !pin_active() || !pin_started(vcpu) ||
-	    !agrees(vcpu, pins.mask, pins.value) || !settled(vcpu))
+	if (vcpu->pinned || !pin_active() || !pin_started(vcpu))
 		return;
+	if (!agrees(vcpu, pins.mask, pins.value) || !settled(vcpu)) {
+		tell_late(vcpu);
+		return;
+	}
 	pin_vcpu(vcpu);
 	log_guest_info(vcpu->index, "vCPU is started: registers pinned");
 }

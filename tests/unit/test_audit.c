@@ -709,6 +709,51 @@ static void tick_before_answer(void)
 	CU_ASSERT_EQUAL(answer.detail[1], 0);
 }
 
+#define FAR_GVA(i)	(EXTRA_GVA + (i) * SIZE_2M)
+
+/* Map the first @count pages that lie far from each other writable, or not. */
+static void turn_pages(u64 count)
+{
+	u64 i, at;
+
+	for (i = 0; i < count; i++) {
+		at = entry_at(sim.top_pgt, FAR_GVA(i), 1);
+		sim_poke64(at, get64(at) ^ PTE_WRITE);
+	}
+}
+
+/* Sixteen are told one by one. That there are more is told too, once, and again when
+ * there are more after there were fewer. */
+static void many_told(void)
+{
+	u64 i;
+
+	start(0, US_MAPPING_REPORT);
+	for (i = 0; i < 20; i++)
+		sim_map(sim.top_pgt, FAR_GVA(i), SIM_USER + i * PAGE_SIZE,
+			PTE_PRESENT, PAGE_SIZE);
+	guest_forget_tables();
+	for (i = 0; i < 20; i++)
+		ASSERT_OK(audit_add_run(FAR_GVA(i), PAGE_SIZE,
+					SIM_USER + i * PAGE_SIZE, 0));
+	turn_pages(16);
+	tick();
+	CU_ASSERT_EQUAL(changes(), 16);
+	CU_ASSERT_PTR_NULL(strstr(sim.all_logs, "further ones"));
+	turn_pages(16);
+	turn_pages(20);
+	tick();
+	tick();
+	CU_ASSERT_EQUAL(changes(), 17);
+	CU_ASSERT_EQUAL(sim.logs, 17);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "further ones"));
+	turn_pages(20);
+	tick();
+	turn_pages(17);
+	tick();
+	CU_ASSERT_EQUAL(changes(), 17 + 17);
+}
+
 static void too_many_pages(void)
 {
 	enum us_error error = US_OK;
@@ -758,6 +803,7 @@ const struct test audit_tests[] = {
 	{ "all is well", all_is_well },
 	{ "not sealed", not_sealed },
 	{ "every entry", every_entry },
+	{ "more differences than are remembered", many_told },
 	{ "what a report says", report_says },
 	{ "repaired", repaired },
 	{ "a repair flushes", repair_flushes },

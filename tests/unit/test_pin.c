@@ -187,6 +187,36 @@ static void test_restart(void)
 	CU_ASSERT(hv.vcpu[1].pinned && fake.watched[1]);
 }
 
+/* One that does not come back to the values of before is told of, once. */
+static void test_late(void)
+{
+	u64 lstar;
+
+	start_pinned(2);
+	lstar = reg(1)[GUARD_LSTAR];
+	pin_vcpu_reset(&hv.vcpu[1]);
+	reg(1)[GUARD_LSTAR] = 0xffffffff80000000ull;
+	fake.lines = 0;
+	hv.boot.tsc_khz = 1000000000;		/* long before it is late */
+	pin_vcpu_poll(&hv.vcpu[1]);
+	pin_vcpu_poll(&hv.vcpu[1]);
+	CU_ASSERT_EQUAL(fake.lines, 0);
+	hv.boot.tsc_khz = 0;			/* late at once */
+	pin_vcpu_poll(&hv.vcpu[1]);
+	pin_vcpu_poll(&hv.vcpu[1]);
+	CU_ASSERT_EQUAL(fake.lines, 1);
+	CU_ASSERT_FALSE(hv.vcpu[1].pinned);
+	reg(1)[GUARD_LSTAR] = lstar;
+	pin_vcpu_poll(&hv.vcpu[1]);
+	CU_ASSERT(hv.vcpu[1].pinned);
+	/* The next time it is a new story. */
+	pin_vcpu_reset(&hv.vcpu[1]);
+	reg(1)[GUARD_LSTAR] = 0xffffffff80000000ull;
+	fake.lines = 0;
+	pin_vcpu_poll(&hv.vcpu[1]);
+	CU_ASSERT_EQUAL(fake.lines, 1);
+}
+
 /* One that was never seen running has to show the same values for a while. */
 static void test_first_start(void)
 {
@@ -214,6 +244,7 @@ const struct test pin_tests[] = {
 	{ "tables", test_tables },
 	{ "msrs", test_msrs },
 	{ "restart", test_restart },
+	{ "late", test_late },
 	{ "first start", test_first_start },
 	{ 0 }
 };
