@@ -6,8 +6,8 @@
 #include "pin.h"
 
 #define PERIOD_MS	900
-/* The CPU whose interrupts are used has gone to sleep: another one takes over. */
-#define TAKE_OVER_MS	2000
+/* The HPET is late by so much: the next exit of any kind does for a tick. */
+#define SILENT_MS	2000
 /* So many times in a row an exit of another kind came when the HPET had been silent for
  * too long: somebody has moved it, or its messages. */
 #define MAX_MISSED	3
@@ -17,7 +17,6 @@ static volatile bool pending;	/* HPET: its time has come since the last tick */
 static u32 last_seen;		/* HPET: its comparator then */
 static u32 missed;		/* HPET: see MAX_MISSED */
 static volatile u64 due;	/* TSC */
-static volatile u32 watched;	/* INTERRUPTS: of this vCPU */
 
 void tick_start(void)
 {
@@ -26,7 +25,7 @@ void tick_start(void)
 	source = hpet_start(PERIOD_MS) ? HPET : INTERRUPTS;
 	due = rdtsc() + tsc_from_ms(PERIOD_MS);
 	log_write(US_LOG_INFO, MAX_CPUS, "mappings are looked at once a second, by %s",
-		  source == HPET ? hpet_route() : "a CPU's interrupts");
+		  source == HPET ? hpet_route() : "interrupts");
 }
 
 bool tick_sent_nmi(struct cpu *cpu)
@@ -53,7 +52,7 @@ static u64 late(void)
 static bool is_time(void)
 {
 	switch (source) {
-	case HPET: return pending || late() > tsc_from_ms(TAKE_OVER_MS);
+	case HPET: return pending || late() > tsc_from_ms(SILENT_MS);
 	case INTERRUPTS: return late();
 	case NONE: break;
 	}
@@ -63,8 +62,6 @@ static bool is_time(void)
 /* With the control lock. */
 static void look_after_source(const struct vcpu *vcpu)
 {
-	if (late() > tsc_from_ms(TAKE_OVER_MS))
-		watched = vcpu->index;
 	if (source != HPET)
 		return;
 	missed = pending ? 0 : missed + 1;
@@ -72,7 +69,7 @@ static void look_after_source(const struct vcpu *vcpu)
 		return;
 	source = INTERRUPTS;
 	log_write(US_LOG_ERROR, vcpu->index,
-		  "%s: silent; mappings are looked at by a CPU's interrupts",
+		  "%s: silent; mappings are looked at by interrupts",
 		  hpet_route());
 }
 
@@ -121,8 +118,7 @@ void tick_poll(struct cpu *cpu, struct vcpu *vcpu)
 void tick_prepare(struct vcpu *vcpu)
 {
 	if (source == INTERRUPTS)
-		hv.ops->watch_interrupts(vcpu, watched == vcpu->index &&
-					 !vcpu->in_handler);
+		hv.ops->watch_interrupts(vcpu, !vcpu->in_handler);
 }
 
 void tick_interrupted(struct vcpu *vcpu)

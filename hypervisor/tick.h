@@ -4,8 +4,8 @@
  * at least once a second (US_EV_TICK). The guest runs without exits for as long as
  * it likes, so something of ours has to bring a CPU in: an HPET that the guest
  * cannot write to, which sends an NMI to all CPUs (hpet.h); or, where there is none,
- * the interrupts of one CPU, each of which then costs two exits and which the guest
- * can keep away from that CPU.
+ * the guest's interrupts, each of which then costs two exits: a CPU that takes none,
+ * because it sleeps or its interrupts are off, brings none in.
  */
 #ifndef HV_TICK_H
 #define HV_TICK_H

@@ -111,6 +111,7 @@ def jobs(report, kernel, scratch, only):
               loader="underseal-test.efi")
     for policy in audit_checks.CHECKS:
         suite(f"audit-{policy}", audit_checks.checks(policy), 2)
+    suite("audit-no-hpet", audit_checks.WITHOUT_HPET, 2, extra=["-no-hpet"])
     if only in (None, "demo"):
         work.append(lambda: demo_check(report, kernel))
     for check in loader_checks.CHECKS:
