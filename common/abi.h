@@ -39,7 +39,7 @@
 
 #include "types.h"
 
-#define US_ABI_VERSION		2u
+#define US_ABI_VERSION		3u
 
 #define US_CPUID_BASE		0x40000000u
 #define US_CPUID_MAX		0x40000001u
@@ -227,15 +227,16 @@ struct us_receipt {
 	u64 arena_offset;
 	u64 arena_bytes;
 	char name[US_NAME_MAX];
+	char module[US_NAME_MAX]; /* whose text it changes; "": the kernel's */
 };
-static_assert(sizeof(struct us_receipt) == 160, "us_receipt layout");
+static_assert(sizeof(struct us_receipt) == 224, "us_receipt layout");
 
 struct us_patch_info {
 	struct us_receipt receipt;
 	u8 key_id[8];		/* minisign key id that signed the bundle */
 	char description[US_NAME_MAX * 2];
 };
-static_assert(sizeof(struct us_patch_info) == 296, "us_patch_info layout");
+static_assert(sizeof(struct us_patch_info) == 360, "us_patch_info layout");
 
 enum us_log_level {
 	US_LOG_INFO = 0,

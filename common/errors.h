@@ -75,6 +75,9 @@ X(MODULE_KERNEL, 86, "The module baseline is for another kernel build.") \
 X(MODULE_POLICY, 87, "The policy leaves modules without a baseline unprotected.") \
 X(MODULE_ROOM, 88, "There is no room to keep track of another module.") \
 X(MODULE_DEPENDS, 89, "A module that this one calls is not sealed.") \
+X(MODULE_NOT_SEALED, 90, "The bundle is for a module that is not sealed and verified.") \
+X(MODULE_BUILD_ID, 91, "The bundle is for another build of the module.") \
+X(MODULE_BASE, 92, "The bundle refers to something that the module's baseline does not name.") \
 X(USAGE, 100, "The command line is not understood.") \
 X(FILE_OPEN, 101, "A file cannot be opened.") \
 X(FILE_READ, 102, "A file cannot be read.") \

@@ -80,7 +80,7 @@ struct us_module_header {
 	u32 blocks;
 	u32 build_id_len;	/* 0, or 8 .. US_BUILD_ID_MAX */
 	u32 kernel_build_id_len; /* 8 .. US_BUILD_ID_MAX */
-	u8 build_id[US_BUILD_ID_MAX];	/* the module's, for people */
+	u8 build_id[US_BUILD_ID_MAX];	/* the module's; bundles name it */
 	u8 kernel_build_id[US_BUILD_ID_MAX];
 	u32 site_counts[16];	/* per enum us_site_kind */
 	char name[US_NAME_MAX];	/* as in /proc/modules */

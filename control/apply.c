@@ -7,17 +7,19 @@
 #include <string.h>
 
 #include "arena.h"
+#include "dropped.h"
 #include "input.h"
 #include "patches.h"
 #include "probes.h"
 #include "stopped.h"
+#include "target.h"
 #include "text.h"
-#include "text_map.h"
 
 /* A bundle on its way in; static because of its size, one at a time. */
 static struct plan {
 	struct us_bundle bundle;
 	struct input input;
+	struct target target;
 	u8 *payload;		/* the bundle's, relocated in place */
 	u64 arena_offset;	/* of the payload */
 	u64 arena_gva;		/* of the arena */
@@ -36,19 +38,33 @@ static u32 function_count(void)
 	return plan.bundle.header->functions;
 }
 
+/* Linear address of @offset in the text that is patched. */
+static u64 text_gva(u64 offset)
+{
+	return plan.target.text->gva + offset;
+}
+
+static bool too_old(const struct us_bundle_header *header)
+{
+	return header->generation <= control.generation &&
+	       !dropped_may_return(plan.input.id);
+}
+
 static enum us_error check_target(void)
 {
 	const struct us_bundle_header *header = plan.bundle.header;
 	const struct kernel *kernel = &control.kernel;
+	enum us_error error;
 
 	if (!control.sealed)
 		return control_fail(US_E_NOT_SEALED, 0, 0, NULL);
 	if (header->build_id_len != kernel->build_id_len ||
 	    memcmp(header->build_id, kernel->build_id, kernel->build_id_len))
 		return control_fail(US_E_WRONG_BUILD_ID, 0, 0, kernel->name);
-	if (header->module[0])
-		return control_fail(US_E_MODULE_NOT_FOUND, 0, 0, header->module);
-	if (header->generation <= control.generation)
+	error = target_find(&plan.bundle, &plan.target);
+	if (error)
+		return error;
+	if (too_old(header))
 		return control_fail(US_E_OLD_GENERATION, header->generation,
 				    control.generation, NULL);
 	if (!patches_have_room(header->functions, header->hunks))
@@ -59,31 +75,30 @@ static enum us_error check_target(void)
 
 static enum us_error check_ranges(void)
 {
-	const struct kernel *kernel = &control.kernel;
+	const struct text_map *text = plan.target.text;
 	u32 i;
 
 	for (i = 0; i < function_count(); i++) {
 		const struct us_bundle_function *fn = &plan.bundle.functions[i];
 
-		if (!span_inside(fn->text_offset, fn->old_size, kernel->text_len))
+		if (!span_inside(fn->text_offset, fn->old_size, text->len))
 			return control_fail(US_E_TARGET_OUTSIDE,
-					    kernel->text_gva + fn->text_offset,
+					    text_gva(fn->text_offset),
 					    fn->old_size,
 					    plan.bundle.strings + fn->name);
 	}
 	for (i = 0; i < hunk_count(); i++) {
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
-		u64 gva = kernel->text_gva + hunk->text_offset;
+		u64 gva = text_gva(hunk->text_offset);
 		const char *other;
 
-		if (!span_inside(hunk->text_offset, hunk->len, kernel->text_len))
+		if (!span_inside(hunk->text_offset, hunk->len, text->len))
 			return control_fail(US_E_TARGET_OUTSIDE, gva, hunk->len,
 					    NULL);
-		if (text_map_touches_site(&kernel_text, hunk->text_offset,
-					  hunk->len))
+		if (text_map_touches_site(text, hunk->text_offset, hunk->len))
 			return control_fail(US_E_SITE_OVERLAP, gva, hunk->len,
 					    NULL);
-		other = patches_hunk_at(hunk->text_offset, hunk->len);
+		other = patches_hunk_at(text, hunk->text_offset, hunk->len);
 		if (other)
 			return control_fail(US_E_HUNKS_OVERLAP, gva, hunk->len,
 					    other);
@@ -94,22 +109,24 @@ static enum us_error check_ranges(void)
 /* Also notes what memory holds, which is what reverting puts back. */
 static enum us_error check_expected(void *ctx)
 {
-	const struct kernel *kernel = &control.kernel;
+	const struct text_map *text = plan.target.text;
 	u8 linked[US_HUNK_MAX];
 	enum us_error error;
 	u32 i, k;
 
 	(void)ctx;
+	error = target_check(&plan.bundle, &plan.target);
+	if (error)
+		return error;
 	for (i = 0; i < hunk_count(); i++) {
 		const struct us_bundle_hunk *hunk = &plan.bundle.hunks[i];
-		u64 gva = kernel->text_gva + hunk->text_offset;
+		u64 gva = text_gva(hunk->text_offset);
 
-		error = kernel_read(kernel, hunk->text_offset,
-				    plan.hunks[i].before, hunk->len);
+		error = text_map_read(text, hunk->text_offset,
+				      plan.hunks[i].before, hunk->len);
 		if (!error)
-			error = text_map_read_linked(&kernel_text,
-						     hunk->text_offset, linked,
-						     hunk->len);
+			error = text_map_read_linked(text, hunk->text_offset,
+						     linked, hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
 		/* The kernel would put back over the hunk what was there. */
@@ -127,7 +144,6 @@ static enum us_error check_expected(void *ctx)
 
 static void prepare_lists(void)
 {
-	const struct kernel *kernel = &control.kernel;
 	u32 i;
 
 	memset(plan.hunks, 0, sizeof(plan.hunks));
@@ -140,7 +156,7 @@ static void prepare_lists(void)
 	}
 	for (i = 0; i < function_count(); i++) {
 		const struct us_bundle_function *fn = &plan.bundle.functions[i];
-		u64 start = kernel->text_gva + fn->text_offset;
+		u64 start = text_gva(fn->text_offset);
 
 		plan.functions[i].text_offset = fn->text_offset;
 		plan.functions[i].old_size = fn->old_size;
@@ -163,18 +179,20 @@ static u8 *reloc_place(const struct us_bundle_reloc *reloc, u64 *gva)
 		*gva = plan.arena_gva + plan.arena_offset + reloc->where;
 		return plan.payload + reloc->where;
 	}
-	*gva = control.kernel.text_gva + plan.hunks[hunk].text_offset + byte;
+	*gva = text_gva(plan.hunks[hunk].text_offset) + byte;
 	return plan.hunks[hunk].after + byte;
 }
 
 /* The linear address that a relocation's target counts from. */
-static u64 target_base(u8 space)
+static u64 target_base(const struct us_bundle_reloc *reloc)
 {
-	switch (space) {
+	switch (reloc->target_space) {
 	case US_SPACE_IMAGE:
 		return control.kernel.text_gva;
 	case US_SPACE_PAYLOAD:
 		return plan.arena_gva + plan.arena_offset;
+	case US_SPACE_BASE:
+		return plan.target.bases[reloc->base];
 	}
 	return 0;	/* US_SPACE_ABSOLUTE */
 }
@@ -182,7 +200,7 @@ static u64 target_base(u8 space)
 static enum us_error relocate(u32 index)
 {
 	const struct us_bundle_reloc *reloc = &plan.bundle.relocs[index];
-	u64 value = target_base(reloc->target_space) + (u64)reloc->target;
+	u64 value = target_base(reloc) + (u64)reloc->target;
 	u64 gva;
 	u8 *place = reloc_place(reloc, &gva);
 
@@ -205,6 +223,9 @@ static enum us_error stage(void)
 	error = arena_find_room(len, &plan.arena_offset);
 	if (!error)
 		error = arena_choose_address(&control.kernel, &plan.arena_gva);
+	/* That was a look at the mapping, which can find the module gone. */
+	if (!error)
+		error = target_check(&plan.bundle, &plan.target);
 	if (error)
 		return error;
 	prepare_lists();
@@ -228,23 +249,23 @@ static void unstage(void)
 /* The hunks, all or none. */
 static enum us_error commit(void *ctx)
 {
-	const struct kernel *kernel = &control.kernel;
+	const struct text_map *text = plan.target.text;
 	enum us_error error;
 	u32 i;
 
 	(void)ctx;
-	error = arena_map(kernel);
+	error = arena_map(&control.kernel);
 	if (error)
 		return error;
 	for (i = 0; i < hunk_count() && !error; i++)
-		error = kernel_write(kernel, plan.hunks[i].text_offset,
-				     plan.hunks[i].after, plan.hunks[i].len);
+		error = text_map_write(text, plan.hunks[i].text_offset,
+				       plan.hunks[i].after, plan.hunks[i].len);
 	if (!error)
 		return US_OK;
 	/* The one that failed may be half written. */
 	while (i-- > 0)
-		if (kernel_write(kernel, plan.hunks[i].text_offset,
-				 plan.hunks[i].before, plan.hunks[i].len))
+		if (text_map_write(text, plan.hunks[i].text_offset,
+				   plan.hunks[i].before, plan.hunks[i].len))
 			host_log(US_LOG_ERROR, "apply: a hunk could not be undone");
 	arena_unmap();
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);
@@ -254,6 +275,7 @@ static void record(const struct stopped_work *work, u64 start)
 {
 	const struct us_bundle_header *header = plan.bundle.header;
 	struct installed_patch patch = {
+		.text = plan.target.text,
 		.functions = plan.functions,
 		.function_count = function_count(),
 		.hunks = plan.hunks,
@@ -274,11 +296,15 @@ static void record(const struct stopped_work *work, u64 start)
 	receipt->arena_offset = plan.arena_offset;
 	receipt->arena_bytes = header->payload_bytes;
 	text_copy(receipt->name, US_NAME_MAX, header->name);
+	text_copy(receipt->module, US_NAME_MAX, header->module);
 	memcpy(patch.info.key_id, plan.input.key->id, sizeof(patch.info.key_id));
 	text_copy(patch.info.description, sizeof(patch.info.description),
 		  header->description);
 	patches_add(&patch);
-	control.generation = header->generation;
+	if (header->module[0])
+		dropped_installed(header->module, header->generation);
+	if (header->generation > control.generation)
+		control.generation = header->generation;
 	memcpy(control_response, receipt, sizeof(*receipt));
 	control.result.out_len = sizeof(*receipt);
 }

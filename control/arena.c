@@ -81,6 +81,11 @@ static u64 slot_gva(u32 slot)
 	return KERNEL_WINDOW + slot * SIZE_2M;
 }
 
+u64 arena_address(void)
+{
+	return slot_gva(mapping.slot);
+}
+
 /* The free entry nearest to the image: above its end first, else below. */
 static bool free_slot(const struct kernel *kernel, const u64 *table, u32 *slot)
 {

@@ -29,6 +29,9 @@ enum us_error arena_find_room(u64 len, u64 *offset);
  */
 enum us_error arena_choose_address(const struct kernel *kernel, u64 *gva);
 
+/* The linear address that it was chosen for last: of all code in it. */
+u64 arena_address(void);
+
 /*
  * Map the arena at the address last chosen, unless it is. Only while all vCPUs
  * are stopped. ARENA_MAPPING when a walk does not end in the arena then; the

@@ -314,7 +314,7 @@ static void look_aside(const struct control_caller *who)
 	control.result = result;
 }
 
-void control_tick(const struct control_caller *who)
+void audit_tick(const struct control_caller *who)
 {
 	if (audit.active)
 		look_aside(who);

@@ -61,6 +61,10 @@ enum us_error audit_stopped(void);
  * stopped when something differs. STOP_FAILED counts as changed. */
 enum us_error audit_now(void);
 
+/* Of control_tick(): at @who's address space too. What a request is about to be told
+ * stays as it is. */
+void audit_tick(const struct control_caller *who);
+
 /*
  * At an arbitrated write to sealed text at @gva, its address in the image:
  * cheap, and not always done for a page that was just looked at. Does what the

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "dropped.h"
 #include "guest_memory.h"
 #include "keys.h"
 #include "modules.h"
@@ -61,6 +62,7 @@ enum us_error control_init(void)
 
 	memset(&control, 0, sizeof(control));
 	patches_reset();
+	dropped_reset();
 	text_map_reset();
 	modules_reset();
 	probes_reset();
@@ -144,7 +146,9 @@ static enum us_error run(const struct control_call *call,
 	error = check_room(call->who, op, &call->request.out);
 	if (error)
 		return error;
+	control.running = true;
 	error = op->run(call);
+	control.running = false;
 	if (error)
 		control.result.out_len = 0;
 	else
@@ -187,6 +191,8 @@ static void log_receipt(const char *what)
 
 	text_string(&line, what);
 	text_string(&line, receipt->name);
+	text_string(&line, receipt->module[0] ? " in module " : "");
+	text_string(&line, receipt->module);
 	text_string(&line, " generation ");
 	text_decimal(&line, receipt->generation);
 	text_string(&line, " stop ");
@@ -241,6 +247,12 @@ enum us_error control_request(const struct control_caller *who)
 	control.result.claimable = true;
 	log_outcome(op, error);
 	return error;
+}
+
+void control_tick(const struct control_caller *who)
+{
+	audit_tick(who);
+	dropped_collect();
 }
 
 /* What the caller learns beside the response, as it lies in its request. */

@@ -63,7 +63,8 @@ struct text_write {
 enum us_error control_text_write(const struct text_write *write);
 
 /* Called at least once a second while sealed, with the registers of the vCPU that
- * happens to be there: looks whether sealed pages are still mapped as at seal. */
+ * happens to be there: looks whether sealed pages are still mapped as at seal, and
+ * clears what patches of modules that are gone have left in the arena. */
 void control_tick(const struct control_caller *who);
 
 #endif

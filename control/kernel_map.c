@@ -240,9 +240,3 @@ enum us_error kernel_read(const struct kernel *kernel, u64 offset, void *dst,
 {
 	return frames_read(&kernel->frames, offset, dst, len);
 }
-
-enum us_error kernel_write(const struct kernel *kernel, u64 offset,
-			   const void *src, u64 len)
-{
-	return frames_write(&kernel->frames, offset, src, len);
-}

@@ -68,10 +68,8 @@ u64 kernel_symbol(const struct kernel *kernel, enum us_fact fact);
 /* Does [gpa, gpa + len) touch frames sealed for @kernel? */
 bool kernel_overlaps(const struct kernel *kernel, u64 gpa, u64 len);
 
-/* Copy sealed bytes by image offset, from or to memory; see frames.h. */
+/* Copy sealed bytes by image offset from memory; see frames.h. */
 enum us_error kernel_read(const struct kernel *kernel, u64 offset, void *dst,
 			  u64 len);
-enum us_error kernel_write(const struct kernel *kernel, u64 offset,
-			   const void *src, u64 len);
 
 #endif

@@ -8,11 +8,9 @@
 #include "audit.h"
 #include "baseline_file.h"
 #include "module_list.h"
-#include "module_table.h"
+#include "module_room.h"
 #include "text.h"
 #include "verify.h"
-
-static u8 room[MODULES_ROOM] __attribute__((aligned(8)));
 
 /* One module on its way. */
 struct sealing {
@@ -27,68 +25,6 @@ struct sealing {
 };
 
 static struct sealing sealing;
-
-static enum us_error no_room(u64 wanted)
-{
-	return control_fail(US_E_MODULE_ROOM, wanted, sizeof(room), NULL);
-}
-
-/* The first gap of @len bytes between what modules have. */
-static bool find_room(u64 len, u64 *at)
-{
-	bool moved = true;
-	u32 i;
-
-	*at = 0;
-	while (moved) {
-		moved = false;
-		for (i = 0; i < MODULES_MAX; i++) {
-			const struct module *module = &module_table[i];
-
-			if (module == sealing.module ||
-			    !spans_overlap(*at, len, module->room_at,
-					   module->room_len))
-				continue;
-			*at = module->room_at + module->room_len;
-			moved = true;
-		}
-	}
-	return span_inside(*at, len, sizeof(room));
-}
-
-static u64 pages_of(u64 len)
-{
-	return ALIGN_UP(len, PAGE_SIZE) / PAGE_SIZE;
-}
-
-/* Room for @head_len bytes of a baseline, and all that follows from @text_len. */
-static enum us_error take_room(struct module *module, u64 head_len, u64 text_len)
-{
-	u64 probes = head_len ? ALIGN_UP((text_len + 7) / 8, 8) : 0;
-	u64 runs = pages_of(text_len) * sizeof(struct frame_run), at;
-	u64 len = ALIGN_UP(head_len, 8) + probes + runs;
-
-	if (!find_room(len, &at))
-		return no_room(len);
-	module->room_at = at;
-	module->room_len = len;
-	at += ALIGN_UP(head_len, 8);
-	module->map.probes = probes ? room + at : NULL;
-	module->map.probe_room = probes;
-	memset(room + at, 0, probes);
-	at += probes;
-	module->frames.runs = (void *)(room + at);
-	module->frames.room = pages_of(text_len);
-	return US_OK;
-}
-
-/* The frames came last, and fewer than one a page. */
-static void give_back_room(struct module *module)
-{
-	module->room_len -= (module->frames.room - module->frames.count) *
-			    sizeof(struct frame_run);
-	module->frames.room = module->frames.count;
-}
 
 static enum us_error read_header(const struct control_call *call,
 				 struct us_module_header *header)
@@ -113,7 +49,7 @@ static enum us_error read_header(const struct control_call *call,
 
 static enum us_error read_head(const struct control_call *call)
 {
-	u8 *head = room + sealing.module->room_at;
+	u8 *head = module_room_head(sealing.module);
 	u64 len = us_module_head_len((const void *)head);
 	enum us_error error;
 
@@ -121,7 +57,11 @@ static enum us_error read_head(const struct control_call *call)
 	if (!error)
 		error = us_module_parse_head(head, len, call->request.in[0].len,
 					     &sealing.head);
-	return error ? control_fail(error, 0, 0, NULL) : US_OK;
+	if (error)
+		return control_fail(error, 0, 0, NULL);
+	sealing.module->header = sealing.head.header;
+	sealing.module->bases = sealing.head.bases;
+	return US_OK;
 }
 
 static enum us_error check_kernel(const struct us_module_header *header)
@@ -250,7 +190,7 @@ static enum us_error map_frames(struct module *module)
 		    !frame_ok(gpa) ||
 		    !frames_add(&module->frames, offset, gpa, US_RANGE_TEXT))
 			return bad_mapping(module->map.gva + offset);
-	give_back_room(module);
+	module_room_end_frames(module);
 	return US_OK;
 }
 
@@ -369,6 +309,7 @@ static void begin_map(struct module *module, u64 gva, u64 len)
 	map->gva = gva;
 	map->len = len;
 	map->moves = sealing.moves;
+	map->offset_bits = TEXT_MAP_MODULE_BITS;
 	map->kernel = &control.kernel;
 	map->frames = &module->frames;
 	/* Classes are the kernel's. */
@@ -383,27 +324,47 @@ static void begin_map(struct module *module, u64 gva, u64 len)
 static enum us_error seal_listed(struct module *module, u64 len)
 {
 	u64 gva = sealing.listed.areas[0].gva;
+	u32 bases = module->header ? module->header->bases : 0;
 	enum us_error error;
 
 	begin_map(module, gva, len);
 	error = map_frames(module);
 	if (!error)
 		error = freeze_and_verify(module);
-	module->move = sealing.moves[0];
-	module->map.moves = &module->move;
-	return error;
+	if (error)
+		return error;
+	module_room_end_fields(module);
+	memcpy(module->moves, sealing.moves, bases * sizeof(*module->moves));
+	module->map.moves = module->moves;
+	return US_OK;
+}
+
+/* What is in a file beside its head and its text is for the most part fields, of 16
+ * bytes each. */
+static u64 most_fields(u64 file_len, u64 others)
+{
+	return file_len > others ?
+	       (file_len - others) / sizeof(struct us_text_reloc) : 0;
 }
 
 /* Against its baseline, whose header has been read. */
 static enum us_error seal_verified(const struct us_module_header *header)
 {
+	u64 head_len = us_module_head_len(header);
+	const struct module_room_wants wants = {
+		.head_len = head_len,
+		.text_len = header->text_len,
+		.fields = most_fields(sealing.call->request.in[0].len,
+				      head_len + header->text_len),
+		.bases = header->bases,
+	};
 	struct module *module = sealing.module;
 	enum us_error error;
 
-	error = take_room(module, us_module_head_len(header), header->text_len);
+	error = module_room_take(module, &wants);
 	if (error)
 		return error;
-	memcpy(room + module->room_at, header, sizeof(*header));
+	memcpy(module_room_head(module), header, sizeof(*header));
 	error = read_head(sealing.call);
 	if (!error)
 		error = find_moves();
@@ -423,7 +384,8 @@ static enum us_error seal_as_found(void)
 		len += PAGE_SIZE;
 	if (!len)
 		return bad_mapping(gva);
-	error = take_room(sealing.module, 0, len);
+	error = module_room_take(sealing.module, &(struct module_room_wants) {
+					.text_len = len });
 	return error ? error : seal_listed(sealing.module, len);
 }
 

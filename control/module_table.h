@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of modules, as the parts that keep it see it: modules.c, module_seal.c. */
+/* The table of modules, as the parts that look into it see it. */
 #ifndef UNDERSEAL_MODULE_TABLE_H
 #define UNDERSEAL_MODULE_TABLE_H
 
 #include "abi.h"
+#include "module_baseline.h"
 #include "modules.h"
 
 struct module {
 	struct us_module_info info;	/* state 0: a free entry */
 	struct text_map map;
 	struct frames frames;
-	u64 move;		/* of its text from the link address */
-	/* What it takes of the room: head of its baseline, probe bits, frames. */
+	/* Of a verified one, in its part of the room (module_room.h): */
+	const struct us_module_header *header;
+	const struct us_module_base *bases;
+	u64 *moves;		/* of each base, from its link address */
 	u64 room_at, room_len;
 };
 
@@ -28,6 +31,9 @@ bool module_gone_at(u64 gva);
 /* Let go what was called @name or lay at [gva, gva + len) and is gone. MODULE_SEALED
  * when it is still there. */
 enum us_error module_make_way(const char *name, u64 gva, u64 len);
+
+/* The module @name, which is sealed and verified and was there just now; or NULL. */
+const struct module *module_verified(const char *name);
 
 /* Is @name sealed, verified, with its text at @gva? */
 bool module_sealed_at(const char *name, u64 gva);

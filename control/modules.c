@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "dropped.h"
 #include "module_list.h"
 #include "module_table.h"
 #include "modules.h"
@@ -95,6 +96,7 @@ static bool forget(struct module *module)
 		return false;
 	}
 	log_gone(module);
+	dropped_with(&module->map);
 	probes_forget(module->map.gva, module->info.text_len);
 	audit_remove(module->map.gva);
 	memset(module, 0, sizeof(*module));
@@ -207,6 +209,27 @@ bool module_sealed_at(const char *name, u64 gva)
 	return false;
 }
 
+const struct module *module_verified(const char *name)
+{
+	struct module *module;
+	u32 i;
+
+	for (i = 0; i < MODULES_MAX; i++) {
+		module = &module_table[i];
+		if (module->info.state == US_MODULE_VERIFIED &&
+		    module_names_equal(module->info.name, name))
+			return module_lapse(module) ? NULL : module;
+	}
+	return NULL;
+}
+
+void modules_look(void)
+{
+	u32 i;
+
+	for (i = 0; i < MODULES_MAX; i++)
+		module_lapse(&module_table[i]);
+}
 
 struct module *module_slot(const char *name)
 {
@@ -237,11 +260,10 @@ enum us_error modules_request(const struct control_call *call)
 	u64 len;
 	u32 i, count = 0;
 
-	for (i = 0; i < MODULES_MAX; i++) {
-		module_lapse(&module_table[i]);
+	modules_look();
+	for (i = 0; i < MODULES_MAX; i++)
 		if (module_table[i].info.state)
 			list[count++] = module_table[i].info;
-	}
 	len = count * sizeof(*list);
 	if (call->request.out.len < len)
 		return control_fail(US_E_OUT_TOO_SMALL, call->request.out.len,

@@ -5,9 +5,10 @@
  *
  * Nobody tells when a module goes. A seal lapses when the module's addresses do not
  * lead to its frames any more: looked at before a write to one of the frames is
- * judged, by the audit, when modules are listed, and when another module wants the
- * same name, addresses or frames. Then the frames are opened and everything that was
- * known of the module is forgotten. An attacker can bring that about by changing page
+ * judged, by the audit, when modules or patches are listed, when a bundle is for the
+ * module, and when another one wants the same name, addresses or frames. Then the
+ * frames are opened, everything that was known of the module is forgotten and its
+ * patches are dropped (dropped.h). An attacker can bring that about by changing page
  * tables; the module is then reported as gone, and no longer as sealed.
  */
 #ifndef UNDERSEAL_MODULES_H
@@ -17,8 +18,6 @@
 #include "text_map.h"
 
 #define MODULES_MAX	192u
-/* For what is kept of all of them: frames, sites, probe bits. */
-#define MODULES_ROOM	(1u << 20)
 
 /* Forget all, without touching frames: control_init(). */
 void modules_reset(void);
@@ -36,6 +35,9 @@ bool modules_overlap(u64 gpa, u64 len);
 /* A write came to @gpa in a sealed module. True: its seal has lapsed, the frames are
  * open and the write is the guest's own business. */
 bool modules_lapsed(u64 gpa);
+
+/* Let go what is gone. */
+void modules_look(void);
 
 /* How many are sealed; how many were asked for and are not. */
 void modules_count(u32 *sealed, u32 *open);

@@ -6,6 +6,7 @@
 /* Each patch's functions and hunks follow those of the patch before it. */
 struct entry {
 	struct us_patch_info info;
+	const struct text_map *text;
 	u32 first_function, functions;
 	u32 first_hunk, hunks;
 };
@@ -27,11 +28,21 @@ u32 patches_count(void)
 	return entry_count;
 }
 
+u32 patches_installed(void)
+{
+	u32 i, count = 0;
+
+	for (i = 0; i < entry_count; i++)
+		count += entries[i].text != NULL;
+	return count;
+}
+
 void patches_get(u32 index, struct installed_patch *patch)
 {
 	const struct entry *entry = &entries[index];
 
 	patch->info = entry->info;
+	patch->text = entry->text;
 	patch->functions = functions + entry->first_function;
 	patch->function_count = entry->functions;
 	patch->hunks = hunks + entry->first_hunk;
@@ -50,6 +61,7 @@ void patches_add(const struct installed_patch *patch)
 	struct entry *entry = &entries[entry_count++];
 
 	entry->info = patch->info;
+	entry->text = patch->text;
 	entry->first_function = function_count;
 	entry->functions = patch->function_count;
 	entry->first_hunk = hunk_count;
@@ -83,6 +95,11 @@ void patches_remove(u32 index)
 	}
 }
 
+void patches_drop(u32 index)
+{
+	entries[index].text = NULL;
+}
+
 bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index)
 {
 	u32 i;
@@ -90,7 +107,7 @@ bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index)
 	for (i = 0; i < entry_count; i++) {
 		const struct us_receipt *receipt = &entries[i].info.receipt;
 
-		if (receipt->generation == generation &&
+		if (entries[i].text && receipt->generation == generation &&
 		    !memcmp(receipt->bundle_id, id, US_DIGEST_SIZE)) {
 			*index = i;
 			return true;
@@ -99,14 +116,14 @@ bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index)
 	return false;
 }
 
-const char *patches_hunk_at(u64 offset, u64 len)
+const char *patches_hunk_at(const struct text_map *text, u64 offset, u64 len)
 {
 	u32 i, k;
 
 	for (i = 0; i < entry_count; i++) {
 		const struct entry *entry = &entries[i];
 
-		for (k = 0; k < entry->hunks; k++) {
+		for (k = 0; entry->text == text && k < entry->hunks; k++) {
 			const struct installed_hunk *hunk =
 				&hunks[entry->first_hunk + k];
 
@@ -122,6 +139,8 @@ static bool same_code(const struct entry *a, const struct entry *b)
 {
 	u32 i, k;
 
+	if (a->text != b->text)
+		return false;
 	for (i = 0; i < a->functions; i++) {
 		const struct installed_function *f =
 			&functions[a->first_function + i];

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The list of installed patches, oldest first, with all that reverting needs. */
+/*
+ * The list of installed patches, oldest first, with all that reverting needs. A patch
+ * whose module is gone is dropped: it is installed no more, but keeps its part of the
+ * arena until it is removed (dropped.h). Only removing moves other entries.
+ */
 #ifndef UNDERSEAL_PATCHES_H
 #define UNDERSEAL_PATCHES_H
 
 #include "abi.h"
 #include "bundle.h"
 #include "errors.h"
+#include "text_map.h"
 
 /* Bounds over all installed patches together; TOO_MANY_PATCHES past them. */
 #define PATCHES_MAX_FUNCTIONS	2048u
@@ -29,6 +34,7 @@ struct installed_hunk {
 /* The pointers are valid until the list changes. */
 struct installed_patch {
 	struct us_patch_info info;
+	const struct text_map *text;	/* that it changes; NULL: dropped */
 	const struct installed_function *functions;
 	const struct installed_hunk *hunks;
 	u32 function_count;
@@ -36,7 +42,10 @@ struct installed_patch {
 };
 
 void patches_reset(void);
+
+/* All entries, and those that are not dropped. */
 u32 patches_count(void);
+u32 patches_installed(void);
 
 /* Patch @index, below patches_count(). */
 void patches_get(u32 index, struct installed_patch *patch);
@@ -48,16 +57,20 @@ bool patches_have_room(u32 functions, u32 hunks);
 void patches_add(const struct installed_patch *patch);
 void patches_remove(u32 index);
 
-/* The patch with this id and generation; false when there is none. */
+/* Its text is gone. */
+void patches_drop(u32 index);
+
+/* The installed patch with this id and generation; false when there is none. */
 bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index);
 
-/* Name of the patch that has a hunk in [offset, offset + len), or NULL. */
-const char *patches_hunk_at(u64 offset, u64 len);
+/* Name of the patch that has a hunk in [offset, offset + len) of @text, or NULL. */
+const char *patches_hunk_at(const struct text_map *text, u64 offset, u64 len);
 
 /* Name of the newest patch after @index that replaces a function which shares a
  * byte with one of patch @index, or NULL. */
 const char *patches_newer_over(u32 index);
 
+/* Of the arena, dropped patches still have what was theirs. */
 u64 patches_arena_end(u32 index);
 bool patches_use_arena(u64 offset, u64 len);
 u64 patches_arena_used(void);

@@ -86,7 +86,7 @@ void probes_forget(u64 gva, u64 len)
 
 static bool touches_hunk(const struct text_map *map, u64 offset, u64 len)
 {
-	return map == &kernel_text && patches_hunk_at(offset, len);
+	return patches_hunk_at(map, offset, len) != NULL;
 }
 
 /* Does JMP with the distance behind the first byte lead to generated code? */

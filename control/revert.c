@@ -30,7 +30,18 @@ static enum us_error choose(const struct us_revert *revert)
 	newer = patches_newer_over(plan.index);
 	if (newer)
 		return control_fail(US_E_PATCH_NOT_LAST, 0, 0, newer);
+	return US_OK;
+}
+
+/* Nothing of the patch may be used before: a look at the mapping can find that its
+ * module is gone, and it with that. */
+static enum us_error check_installed(void)
+{
 	patches_get(plan.index, &plan.patch);
+	if (!plan.patch.text)
+		return control_fail(US_E_PATCH_NOT_FOUND,
+				    plan.patch.info.receipt.generation, 0,
+				    plan.patch.info.receipt.module);
 	return US_OK;
 }
 
@@ -47,7 +58,7 @@ static void prepare_ranges(u64 arena_gva)
 	for (i = 0; i < plan.patch.function_count; i++) {
 		const struct installed_function *fn = &plan.patch.functions[i];
 
-		start = control.kernel.text_gva + fn->text_offset;
+		start = plan.patch.text->gva + fn->text_offset;
 		plan.ranges[i + 1] = (struct code_range) {
 			start, start + fn->old_size, fn->name };
 	}
@@ -55,18 +66,20 @@ static void prepare_ranges(u64 arena_gva)
 
 static enum us_error check_current(void *ctx)
 {
-	const struct kernel *kernel = &control.kernel;
 	u8 found[US_HUNK_MAX];
 	enum us_error error;
 	u32 i, k;
 
 	(void)ctx;
+	error = check_installed();
+	if (error)
+		return error;
 	for (i = 0; i < plan.patch.hunk_count; i++) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
-		u64 gva = kernel->text_gva + hunk->text_offset;
+		u64 gva = plan.patch.text->gva + hunk->text_offset;
 
-		error = kernel_read(kernel, hunk->text_offset, found,
-				    hunk->len);
+		error = text_map_read(plan.patch.text, hunk->text_offset, found,
+				      hunk->len);
 		if (error)
 			return control_fail(error, gva, hunk->len, NULL);
 		for (k = 0; k < hunk->len; k++)
@@ -80,7 +93,7 @@ static enum us_error check_current(void *ctx)
 
 static enum us_error restore(void *ctx)
 {
-	const struct kernel *kernel = &control.kernel;
+	const struct text_map *text = plan.patch.text;
 	enum us_error error = US_OK;
 	u32 i;
 
@@ -88,16 +101,16 @@ static enum us_error restore(void *ctx)
 	for (i = 0; i < plan.patch.hunk_count && !error; i++) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		error = kernel_write(kernel, hunk->text_offset,
-				     hunk->before, hunk->len);
+		error = text_map_write(text, hunk->text_offset, hunk->before,
+				       hunk->len);
 	}
 	if (!error)
 		return US_OK;
 	while (i-- > 0) {
 		const struct installed_hunk *hunk = &plan.patch.hunks[i];
 
-		if (kernel_write(kernel, hunk->text_offset, hunk->after,
-				 hunk->len))
+		if (text_map_write(text, hunk->text_offset, hunk->after,
+				   hunk->len))
 			host_log(US_LOG_ERROR, "revert: a hunk could not be redone");
 	}
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);
@@ -132,6 +145,8 @@ static enum us_error take_out(u64 deadline_ms, u64 start)
 	u64 arena_gva;
 
 	error = arena_choose_address(&control.kernel, &arena_gva);
+	if (!error)
+		error = check_installed();
 	if (error)
 		return error;
 	prepare_ranges(arena_gva);

@@ -39,7 +39,7 @@ enum us_error status_request(const struct control_call *call)
 	status->product_version = host->product_version;
 	status->vcpus = host->vcpus;
 	status->control_state = US_CONTROL_OK;
-	status->patches = patches_count();
+	status->patches = patches_installed();
 	status->generation = control.generation;
 	status->arena_gpa = host->arena_gpa;
 	status->arena_len = host->arena_len;
@@ -60,16 +60,19 @@ static_assert(US_MAX_PATCHES * sizeof(struct us_patch_info) <= US_MAX_RESPONSE,
 enum us_error list_request(const struct control_call *call)
 {
 	struct us_patch_info *list = (void *)control_response;
-	u64 len = patches_count() * sizeof(*list);
 	struct installed_patch patch;
-	u32 i;
+	u32 i, count = 0;
+	u64 len;
 
+	modules_look();
+	len = patches_installed() * sizeof(*list);
 	if (call->request.out.len < len)
 		return control_fail(US_E_OUT_TOO_SMALL, call->request.out.len,
 				    len, NULL);
 	for (i = 0; i < patches_count(); i++) {
 		patches_get(i, &patch);
-		list[i] = patch.info;
+		if (patch.text)
+			list[count++] = patch.info;
 	}
 	control.result.out_len = len;
 	return US_OK;

@@ -2,19 +2,23 @@
 #include <string.h>
 
 #include "bundle.h"
+#include "module_baseline.h"
 #include "modules.h"
 #include "state.h"
 #include "text_map.h"
 
-#define OFFSET_MASK	((1u << TEXT_MAP_OFFSET_BITS) - 1)
 #define MAX_FIELD_SIZE	8u
 
 /* Debian's largest kernels with a third to spare. */
 #define MAX_FIELDS	(128u << 10)
 #define MAX_TEXT	(20u << 20)
 
-static_assert(US_BASELINE_MAX_TEXT <= 1u << TEXT_MAP_OFFSET_BITS,
-	      "field offsets");
+static_assert(US_BASELINE_MAX_TEXT <= 1u << TEXT_MAP_KERNEL_BITS &&
+	      US_RELOC_CODE(US_TEXT_SUB32, 0) < 1u << (32 - TEXT_MAP_KERNEL_BITS),
+	      "fields of the kernel");
+static_assert(US_MODULE_MAX_TEXT <= 1u << TEXT_MAP_MODULE_BITS &&
+	      US_RELOC_MAX_BASES <= 1u << (32 - TEXT_MAP_MODULE_BITS - 2),
+	      "fields of modules");
 
 u8 text_map_head[TEXT_MAP_HEAD] __attribute__((aligned(8)));
 struct text_map kernel_text;
@@ -27,29 +31,44 @@ void text_map_reset(void)
 	kernel_text = (struct text_map) {
 		.fields = kernel_fields,
 		.field_room = MAX_FIELDS,
+		.offset_bits = TEXT_MAP_KERNEL_BITS,
 		.probes = kernel_probes,
 		.probe_room = sizeof(kernel_probes),
 	};
 }
 
+static u32 field_offset(const struct text_map *map, u32 index)
+{
+	return map->fields[index] & ((1u << map->offset_bits) - 1);
+}
+
+static u8 field_code(const struct text_map *map, u32 index)
+{
+	return (u8)(map->fields[index] >> map->offset_bits);
+}
+
+static u32 field_len(u8 code)
+{
+	return US_RELOC_CODE_TYPE(code) == US_TEXT_ADD64 ? 8 : 4;
+}
+
 static enum us_error add_fields(struct text_map *map,
 				const struct us_block *block)
 {
-	u32 *fields = map->fields;
-	u32 i;
+	u32 i, code;
 
 	for (i = 0; i < block->header->relocs; i++) {
 		const struct us_text_reloc *reloc = &block->relocs[i];
 
 		/* One that runs over is listed by both of its blocks. */
-		if (map->field_count && (fields[map->field_count - 1] &
-					 OFFSET_MASK) >= reloc->offset)
+		if (map->field_count &&
+		    field_offset(map, map->field_count - 1) >= reloc->offset)
 			continue;
 		if (map->field_count == map->field_room)
 			return US_E_TOO_LARGE;
-		fields[map->field_count++] = reloc->offset |
-					     (u32)reloc->type <<
-					     TEXT_MAP_OFFSET_BITS;
+		code = US_RELOC_CODE(reloc->type, reloc->base);
+		map->fields[map->field_count++] = reloc->offset |
+						  code << map->offset_bits;
 	}
 	return US_OK;
 }
@@ -66,7 +85,6 @@ enum us_error text_map_add_block(struct text_map *map,
 		memcpy(map->probes + at, block->probes,
 		       block->header->probes_len);
 	}
-	/* Bundles are for the kernel's text alone. */
 	return map->fields ? add_fields(map, block) : US_OK;
 }
 
@@ -160,6 +178,12 @@ enum us_error text_map_read(const struct text_map *map, u64 offset, void *dst,
 	return frames_read(map->frames, offset, dst, len);
 }
 
+enum us_error text_map_write(const struct text_map *map, u64 offset,
+			     const void *src, u64 len)
+{
+	return frames_write(map->frames, offset, src, len);
+}
+
 /* The first field at or after @offset. */
 static u32 first_field_at(const struct text_map *map, u64 offset)
 {
@@ -167,7 +191,7 @@ static u32 first_field_at(const struct text_map *map, u64 offset)
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		if ((map->fields[middle] & OFFSET_MASK) >= offset)
+		if (field_offset(map, middle) >= offset)
 			high = middle;
 		else
 			low = middle + 1;
@@ -175,14 +199,23 @@ static u32 first_field_at(const struct text_map *map, u64 offset)
 	return low;
 }
 
-/* Undo KASLR in the field of @type at @at. */
-static void unrelocate(u8 *at, u32 type, u64 slide)
+/* What loading has added to a field. */
+static u64 added(u8 code, const u64 *moves)
 {
-	u64 value = 0, size = type == US_TEXT_ADD64 ? 8 : 4;
+	u32 base = US_RELOC_CODE_BASE(code);
 
-	memcpy(&value, at, size);
-	value = type == US_TEXT_SUB32 ? value + slide : value - slide;
-	memcpy(at, &value, size);
+	if (US_RELOC_CODE_TYPE(code) != US_TEXT_SUB32)
+		return moves[base];
+	return (base ? moves[base] : 0) - moves[0];
+}
+
+static void unrelocate(u8 *at, u8 code, const u64 *moves)
+{
+	u64 value = 0;
+
+	memcpy(&value, at, field_len(code));
+	value -= added(code, moves);
+	memcpy(at, &value, field_len(code));
 }
 
 enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
@@ -191,7 +224,8 @@ enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
 	u8 window[US_HUNK_MAX + 2 * MAX_FIELD_SIZE];
 	u64 start, end, at;
 	enum us_error error;
-	u32 i, type;
+	u8 code;
+	u32 i;
 
 	if (len > US_HUNK_MAX || !span_inside(offset, len, map->len))
 		return US_E_GUEST_ADDRESS;
@@ -204,12 +238,12 @@ enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
 	if (error)
 		return error;
 	for (i = first_field_at(map, start); i < map->field_count; i++) {
-		at = map->fields[i] & OFFSET_MASK;
-		type = map->fields[i] >> TEXT_MAP_OFFSET_BITS;
+		at = field_offset(map, i);
+		code = field_code(map, i);
 		if (at >= offset + len)
 			break;
-		if (at + (type == US_TEXT_ADD64 ? 8 : 4) > offset)
-			unrelocate(window + (at - start), type, map->moves[0]);
+		if (at + field_len(code) > offset)
+			unrelocate(window + (at - start), code, map->moves);
 	}
 	memcpy(dst, window + (offset - start), len);
 	return US_OK;

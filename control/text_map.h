@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is known of a sealed text, the kernel's or a module's: where it lies, the
- * places that the kernel may patch by itself, the fields that KASLR changed, and
- * where kprobes may be set. Offsets count from the text's start.
+ * places that the kernel may patch by itself, the fields that changed when it was
+ * loaded, and where kprobes may be set. Offsets count from the text's start.
  */
 #ifndef UNDERSEAL_TEXT_MAP_H
 #define UNDERSEAL_TEXT_MAP_H
@@ -24,14 +24,17 @@ struct text_map {
 	u32 site_count;
 	u32 entry_count;
 	/* Filled by text_map_add_block(). A field is its offset in the lower
-	 * TEXT_MAP_OFFSET_BITS, enum us_text_reloc_type above. NULL: not kept. */
+	 * @offset_bits, US_RELOC_CODE() above. NULL: not kept. */
 	u32 *fields;
 	u32 field_count, field_room;
+	u32 offset_bits;
 	u8 *probes;		/* a bit for each byte of text, or NULL */
 	u64 probe_room;		/* bytes */
 };
 
-#define TEXT_MAP_OFFSET_BITS	26u
+/* The kernel has one base and the longer text. */
+#define TEXT_MAP_KERNEL_BITS	26u
+#define TEXT_MAP_MODULE_BITS	24u
 
 /* Room for a baseline's head, in bytes; a larger one is TOO_LARGE. */
 #define TEXT_MAP_HEAD	(1536u << 10)
@@ -73,13 +76,15 @@ bool text_map_is_entry(const struct text_map *map, u16 class, u64 offset);
 /* The entries of @class: [*first, *end) of map->entries. */
 void text_map_class(const struct text_map *map, u16 class, u32 *first, u32 *end);
 
-/* Copy text from memory. GUEST_ADDRESS. */
+/* Copy text from memory, or to it; see frames.h. GUEST_ADDRESS. */
 enum us_error text_map_read(const struct text_map *map, u64 offset, void *dst,
 			    u64 len);
+enum us_error text_map_write(const struct text_map *map, u64 offset,
+			     const void *src, u64 len);
 
 /*
  * The same as it would be at its link address: @len bytes (<= US_HUNK_MAX) inside
- * the text, with every field that KASLR changed turned back. GUEST_ADDRESS.
+ * the text, with every field that moved turned back. GUEST_ADDRESS.
  */
 enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
 				   u8 *dst, u64 len);

@@ -132,11 +132,19 @@ void status_print(const struct us_status *status)
 	       (unsigned long long)status->writes_refused);
 }
 
+/* null: the kernel's own text. */
+static json_t *module_or_null(const struct us_receipt *receipt)
+{
+	return receipt->module[0] ?
+	       json_name(receipt->module, sizeof(receipt->module)) : NULL;
+}
+
 json_t *receipt_json(const struct us_receipt *receipt)
 {
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, "
-			 "s:I}", "name",
+	return json_pack("{s:o, s:o?, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, "
+			 "s:I, s:I}", "name",
 			 json_name(receipt->name, sizeof(receipt->name)),
+			 "module", module_or_null(receipt),
 			 "bundle_id",
 			 json_hex(receipt->bundle_id, US_DIGEST_SIZE),
 			 "generation", (json_int_t)receipt->generation,
@@ -154,8 +162,10 @@ void receipt_print(const struct us_receipt *receipt, const char *verb)
 {
 	printf("%s %.*s, generation %llu\n", verb, US_NAME_MAX, receipt->name,
 	       (unsigned long long)receipt->generation);
+	if (receipt->module[0])
+		printf("  module     %.*s\n", US_NAME_MAX, receipt->module);
 	printf("  bundle id  %s\n", hex(receipt->bundle_id, US_DIGEST_SIZE));
-	printf("  functions  %u, %llu bytes of kernel text written\n",
+	printf("  functions  %u, %llu bytes of sealed text written\n",
 	       receipt->functions, (unsigned long long)receipt->bytes_written);
 	printf("  stop       %.1f us, %u attempts; in all %.1f ms\n",
 	       receipt->stop_ns / 1e3, receipt->attempts,
@@ -179,6 +189,8 @@ void patch_print(const struct us_patch_info *patch)
 	printf("%6llu  %s  %.*s", (unsigned long long)patch->receipt.generation,
 	       hex(patch->receipt.bundle_id, 8), US_NAME_MAX,
 	       patch->receipt.name);
+	if (patch->receipt.module[0])
+		printf(" in module %.*s", US_NAME_MAX, patch->receipt.module);
 	if (patch->description[0])
 		printf("  (%.*s)", (int)sizeof(patch->description),
 		       patch->description);

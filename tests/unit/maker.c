@@ -115,6 +115,8 @@ void make_bundle(const struct bundle_spec *spec, struct blob *blob)
 	memcpy(header.build_id, sim_build_id, SIM_BUILD_ID_LEN);
 	strcpy(header.name, spec->name);
 	memcpy(header.module, spec->module, sizeof(header.module));
+	memcpy(header.module_build_id, spec->module_build_id, US_BUILD_ID_MAX);
+	header.module_build_id_len = spec->module_build_id_len;
 	blob->len = 0;
 	append(blob, &header, sizeof(header));
 	append(blob, spec->function, spec->functions * sizeof(*spec->function));

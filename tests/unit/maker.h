@@ -34,6 +34,8 @@ struct bundle_spec {
 	u64 generation;
 	const char *name;
 	char module[US_NAME_MAX];	/* "": the kernel */
+	u8 module_build_id[US_BUILD_ID_MAX];
+	u32 module_build_id_len;
 	u32 functions, hunks, relocs, bases, string_bytes, payload_bytes;
 	struct us_bundle_function function[4];
 	struct us_bundle_hunk hunk[4];

@@ -8,13 +8,32 @@
 #define LINK_FREED	0xffffffff7d800000ull
 #define LINK_PERCPU	0x10000000ull
 #define FREED_AT	0xffffffffc0f00000ull
-#define PERCPU_AT	0x28000ull
 #define CODE		PTE_PRESENT
 #define STRUCT		0x2f0000ull	/* image offset; a page for each */
 #define FRAMES		0x300000ull
-#define BASES		5u
+#define LINK_AREA	0xffffffff7d400000ull
+#define LINK_OTHER_AREA	0xffffffff7d500000ull
 
-enum { BASE_TEXT, BASE_KERNEL, BASE_PERCPU, BASE_FREED, BASE_OTHER };
+enum {
+	BASE_TEXT, BASE_KERNEL, BASE_PERCPU, BASE_FREED,
+	BASE_OTHER,			/* of the second module alone */
+	BASE_AREA, BASE_OTHER_AREA,	/* and only with module_use_areas() */
+	BASES,
+};
+
+static bool use_areas;
+
+void module_use_areas(bool use)
+{
+	use_areas = use;
+}
+
+static u32 base_count(u32 index)
+{
+	if (!index)
+		return BASE_OTHER;
+	return use_areas ? BASES : BASE_AREA;
+}
 
 static const struct {
 	u32 offset;
@@ -39,6 +58,11 @@ const char *module_name(u32 index)
 u64 module_gva(u32 index)
 {
 	return 0xffffffffc0100000ull + index * 0x10000ull;
+}
+
+u64 module_area_gva(u32 index, u32 area)
+{
+	return module_gva(index) + (area ? 0x8000 + area * PAGE_SIZE : 0);
 }
 
 static u64 frame(u32 index, u32 page)
@@ -98,7 +122,7 @@ static u64 moved_by(u32 i)
 	case BASE_KERNEL:
 		return SIM_SLIDE;
 	case BASE_PERCPU:
-		return PERCPU_AT - LINK_PERCPU;
+		return MODULE_PERCPU_AT - LINK_PERCPU;
 	case BASE_FREED:
 		return FREED_AT - LINK_FREED;
 	case BASE_OTHER:
@@ -159,7 +183,7 @@ void module_load(u32 index)
 {
 	u64 at = module_struct(index);
 	char name[56] = "";
-	u32 len = 0x5000;
+	u32 len = 0x5000, area;
 
 	if (!sim.memory[sim_image_gpa(SIM_MODULES)] &&
 	    !sim.memory[sim_image_gpa(SIM_MODULES) + 7])
@@ -168,9 +192,13 @@ void module_load(u32 index)
 	strcpy(name, module_name(index));
 	sim_poke64(at, 0);
 	sim_poke(at + SIM_MODULE_NAME, name, sizeof(name));
-	sim_poke64(at + SIM_MODULE_PERCPU, PERCPU_AT);
-	sim_poke64(at + SIM_MODULE_AREAS, module_gva(index));
-	sim_poke(at + SIM_MODULE_AREAS + 8, &len, sizeof(len));
+	sim_poke64(at + SIM_MODULE_PERCPU, MODULE_PERCPU_AT);
+	for (area = 0; area < (use_areas ? US_MODULE_AREA_PERCPU : 1); area++) {
+		u64 entry = at + SIM_MODULE_AREAS + area * MODULE_AREA_SIZE;
+
+		sim_poke64(entry, module_area_gva(index, area));
+		sim_poke(entry + 8, &len, sizeof(len));
+	}
 	loaded[index] = true;
 	link_list(loaded[0], loaded[1]);
 }
@@ -201,10 +229,13 @@ static void append_bases(u32 index, struct blob *blob)
 		{ LINK_PERCPU, 0x40, US_BASE_PERCPU, 0, "" },
 		{ LINK_FREED, 0x1000, US_BASE_FREED, 4, "" },
 		{ LINK(0), 0x4000, US_BASE_CODE, 0, "" },
+		{ LINK_AREA, 0x800, US_BASE_AREA, MODULE_OWN_AREA, "" },
+		{ LINK_OTHER_AREA, 0x800, US_BASE_MODULE, MODULE_OTHER_AREA, "" },
 	};
 
 	strcpy(bases[BASE_OTHER].module, module_name(0));
-	append(blob, bases, (index ? BASES : BASES - 1) * sizeof(*bases));
+	strcpy(bases[BASE_OTHER_AREA].module, module_name(0));
+	append(blob, bases, base_count(index) * sizeof(*bases));
 }
 
 static void append_runtime(struct blob *blob)
@@ -251,6 +282,7 @@ static void append_block(u32 index, struct blob *blob)
 	u32 i;
 
 	text_bytes(text);
+	memset(probes + MODULE_PATCHED / 8, 0xff, MODULE_PROBED / 8);
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
 		value = linked_value(index, i);
 		if (fields[i].base != BASE_OTHER || index)
@@ -276,9 +308,10 @@ void make_module(u32 index, struct blob *blob)
 		.version = US_MODULE_VERSION,
 		.header_size = sizeof(header),
 		.text_len = MODULE_TEXT_LEN,
-		.bases = index ? BASES : BASES - 1,
+		.bases = base_count(index),
 		.runtime_sites = 2,
 		.blocks = 1,
+		.build_id_len = SIM_BUILD_ID_LEN,
 		.kernel_build_id_len = SIM_BUILD_ID_LEN,
 		.kernel = "6.1.0-sim",
 	};
@@ -286,6 +319,7 @@ void make_module(u32 index, struct blob *blob)
 
 	strcpy(header.name, module_name(index));
 	memcpy(header.kernel_build_id, sim_build_id, SIM_BUILD_ID_LEN);
+	memset(header.build_id, 0x80 + index, SIM_BUILD_ID_LEN);
 	blob->len = 0;
 	append(blob, &header, sizeof(header));
 	append_bases(index, blob);
@@ -318,4 +352,19 @@ struct us_block_ref *module_refs(struct blob *blob)
 struct us_block_header *module_block(struct blob *blob)
 {
 	return (void *)(blob->data + module_refs(blob)->file_offset);
+}
+
+void module_spec(struct bundle_spec *spec, u32 index, u64 generation)
+{
+	static u8 text[MODULE_TEXT_LEN];
+	const u32 hunk = MODULE_PATCHED + 5;
+
+	bundle_spec_default(spec, SIM_FUNCTION, generation);
+	text_bytes(text);
+	strcpy(spec->module, module_name(index));
+	memset(spec->module_build_id, 0x80 + index, SIM_BUILD_ID_LEN);
+	spec->module_build_id_len = SIM_BUILD_ID_LEN;
+	spec->function[0].text_offset = MODULE_PATCHED;
+	spec->hunk[0].text_offset = hunk;
+	memcpy(spec->hunk[0].expected, text + hunk, 5);
 }

@@ -21,8 +21,20 @@
 #define MODULE_JUMP	0x210u
 #define MODULE_CALLS	0x90u	/* the second module's distance to the first */
 
+#define MODULE_PATCHED	0x300u	/* what module_spec() replaces */
+#define MODULE_PROBED	0x40u	/* bytes from there on that are instructions */
+
 /* The module @index (0 or 1) is loaded; 1 calls 0. */
 void module_load(u32 index);
+/* From here on modules have several areas, as from Linux 6.4 on, and the second one
+ * refers to one of its own and one of the first's; or they have not. The kernel's
+ * baseline has to say so too. */
+void module_use_areas(bool use);
+#define MODULE_AREA_SIZE	24u	/* US_FACT_MODULE_AREA_SIZE then */
+#define MODULE_OWN_AREA		2u
+#define MODULE_OTHER_AREA	1u
+u64 module_area_gva(u32 index, u32 area);
+#define MODULE_PERCPU_AT	0x28000u
 /* It is unloaded: off the list, its addresses lead nowhere. */
 void module_unload(u32 index);
 
@@ -38,5 +50,8 @@ struct us_module_base *module_bases(struct blob *blob);
 struct us_runtime_site *module_runtime(struct blob *blob);
 struct us_block_ref *module_refs(struct blob *blob);
 struct us_block_header *module_block(struct blob *blob);
+
+/* A good bundle for module @index: redirects a function at MODULE_PATCHED. */
+void module_spec(struct bundle_spec *spec, u32 index, u64 generation);
 
 #endif

@@ -28,6 +28,8 @@ struct test {
 	SUITE(probes)		\
 	SUITE(audit)		\
 	SUITE(modules)		\
+	SUITE(module_patches)	\
+	SUITE(dropped)		\
 	SUITE(module_file)	\
 	SUITE(guards)		\
 	SUITE(decode)		\

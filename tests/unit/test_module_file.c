@@ -60,7 +60,7 @@ static void bad_headers(void)
 	BAD(BASELINE_FIELD, h->runtime_sites = US_MODULE_MAX_RUNTIME + 1);
 	BAD(BASELINE_FIELD, h->blocks = 2);
 	BAD(BASELINE_FIELD, h->build_id_len = 4);
-	BAD(BASELINE_FIELD, h->build_id[0] = 1);
+	BAD(BASELINE_FIELD, h->build_id_len = 0);
 	BAD(BASELINE_FIELD, h->kernel_build_id_len = 7);
 	BAD(BASELINE_FIELD, h->kernel_build_id_len = 33);
 	BAD(BASELINE_FIELD, h->kernel_build_id[31] = 1);
