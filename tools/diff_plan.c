@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Deciding, change by change. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "diff_plan.h"
+#include "diff_together.h"
 
 size_t cold_stem(const char *name)
 {
@@ -27,8 +30,7 @@ const char *decision_name(const struct plan *plan,
 	return change_name(plan->match, &decision->change);
 }
 
-/* The function whose cold part @cold is: the same file, the shorter name. */
-static u32 find_whole(const struct side *side, u32 cold)
+u32 plan_whole(const struct side *side, u32 cold)
 {
 	const char *name = side->symbols[cold].name;
 	size_t len = cold_stem(name);
@@ -76,11 +78,11 @@ static enum us_error add_whole(const struct match *match,
 	};
 
 	if (cold->old != SIDE_NONE)
-		whole.old = find_whole(match->old, cold->old);
+		whole.old = plan_whole(match->old, cold->old);
 	else
 		whole.old = SIDE_NONE;
 	if (whole.old == SIDE_NONE && cold->new != SIDE_NONE) {
-		whole.new = find_whole(match->new, cold->new);
+		whole.new = plan_whole(match->new, cold->new);
 		if (whole.new != SIDE_NONE)
 			whole.old = match->to_old[whole.new];
 	}
@@ -114,6 +116,18 @@ static enum us_error merge_cold(const struct match *match,
 	changes_free(changes);
 	*changes = merged;
 	return error;
+}
+
+void plan_leave_out(struct decision *decision, const char *format, ...)
+{
+	struct verdict *verdict = &decision->verdict;
+	va_list args;
+
+	decision->chosen = false;
+	verdict->reason = REASON_LEFT_OUT;
+	va_start(args, format);
+	vsnprintf(verdict->detail, sizeof(verdict->detail), format, args);
+	va_end(args);
 }
 
 static void set(struct decision *decision, enum reason reason, bool blocks)
@@ -288,10 +302,8 @@ static enum us_error drop_dependent(struct plan *plan, struct author *author,
 		callee = decision_of(plan, author->used_changed[i]);
 		if (!callee || callee->chosen)
 			continue;
-		decision->chosen = false;
 		*again = true;
-		author_refuse(author, REASON_LEFT_OUT, "calls %s",
-			      decision_name(plan, callee));
+		plan_leave_out(decision, "calls %s", decision_name(plan, callee));
 		return US_OK;
 	}
 	mark_carried(plan, author);
@@ -300,12 +312,13 @@ static enum us_error drop_dependent(struct plan *plan, struct author *author,
 
 static enum us_error drop_dependents(struct plan *plan, struct author *author)
 {
-	enum us_error error = US_OK;
+	struct together *together;
+	enum us_error error = together_open(&together, plan);
 	bool again = true;
 	u32 i;
 
 	while (again && !error) {
-		again = false;
+		again = together_drop(together);
 		for (i = 0; i < plan->changes.count; i++)
 			plan->decisions[i].carried = false;
 		for (i = 0; i < plan->changes.count && !error; i++)
@@ -314,6 +327,7 @@ static enum us_error drop_dependents(struct plan *plan, struct author *author)
 						       &plan->decisions[i],
 						       &again);
 	}
+	together_close(together);
 	return error;
 }
 

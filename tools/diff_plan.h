@@ -72,6 +72,13 @@ const char *decision_name(const struct plan *plan,
  * OBJECT_UNSUPPORTED (refused, in author->verdict). */
 enum us_error plan_check_entry(struct author *author, u32 old, u64 *at);
 
+/* The function of @side whose cold part @cold is, or SIDE_NONE. */
+u32 plan_whole(const struct side *side, u32 cold);
+
+/* It does not go along, because of another one. */
+void plan_leave_out(struct decision *decision, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* Name of the function whose cold part this is: its length in @name, or 0. */
 size_t cold_stem(const char *name);
 

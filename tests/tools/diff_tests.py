@@ -30,11 +30,14 @@ DECISIONS = {
     "excepts": "exception-table", "layout": "changed-layout",
     "quiet": "entry-code", "at_boot": "init-code", "depends": "left-out",
     "site_at_entry": "entry-site", "too_short": "too-short",
-    "loop_instruction": "assembly",
+    "loop_instruction": "assembly", "called_by_refused": "left-out",
+    "refused_caller": "new-data", "called_by_gone": "patch",
+    "calls_gone": "patch", "called_by_kept": "left-out",
 }
 NOTES = {
     "helper": "carried", "shifts_everything": "unused",
     "removed_or_not": "removed", "grown": "data", "edited": "data",
+    "gone": "removed", "kept": "removed", "keeps": "data",
     "__ksymtab_exported": "new-export",
 }
 FEATURE_A, FEATURE_B = 7, 40
@@ -125,8 +128,16 @@ def test_choice():
             "excepts", says="exception-table")
     refused("NOT_PATCHABLE a changed callee is left out", *both, *make, "-f",
             "chosen", says="plain")
+    refused("NOT_PATCHABLE a changed caller is left out", *both, *make, "-f",
+            "plain", says="is called by chosen")
+    refused("NOT_PATCHABLE a caller that is gone would run on", *both, *make,
+            "-f", "called_by_gone", says="is called by gone")
+    refused("NOT_PATCHABLE a caller that data leads to is gone", *both, *make,
+            "-f", "called_by_kept", says="is called by kept")
     refused("SYMBOL_MISSING in --functions", *both, *make, "-f", "stays")
     refused("SYMBOL_MISSING in --exclude", *both, *make, "-x", "nothing")
+    made("the last caller of one that is gone goes along", *both, *make, "-f",
+         "called_by_gone,calls_gone")
     made("--functions", *both, *make, "-f", "chosen,plain")
     equal("only what was asked for", len(read_bundle("d.upatch")["hunks"]), 2)
     patched = [name for name, wanted in DECISIONS.items() if wanted == "patch"]

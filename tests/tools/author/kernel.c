@@ -225,6 +225,23 @@ noinline int layout(struct thing *thing)
 noinline section(".noinstr.text") int quiet(int x) { return x + PICK(1, 2); }
 noinline section(".init.text") int at_boot(int x) { return x + PICK(1, 2); }
 noinline int depends(int x) { return excepts(x) + PICK(1, 2); }
+/* Called by a changed function that stays as it was. */
+noinline int called_by_refused(int x) { return stays(x) + PICK(1, 2); }
+noinline int refused_caller(int x)
+{
+	return called_by_refused(x) + PICK(1, new_variable);
+}
+/* Called by one that is gone: out of reach once its caller is replaced, or not. */
+noinline int called_by_gone(int x) { return stays(x) + PICK(1, 2); }
+#ifndef NEW
+noinline int gone(int x) { return called_by_gone(x) + 1; }
+#endif
+noinline int calls_gone(int x) { return PICK(gone(x) + x, stays(x)); }
+noinline int called_by_kept(int x) { return stays(x) + PICK(1, 2); }
+#ifndef NEW
+noinline int kept(int x) { return called_by_kept(x) + 1; }
+#endif
+int (*keeps)(int) = PICK(kept, stays);
 noinline int removed_or_not(int x);
 #ifndef NEW
 noinline int removed_or_not(int x) { return x; }
