@@ -134,7 +134,8 @@ struct us_status {
 	u32 control_state;	/* enum us_control_state */
 	u32 seal_state;		/* enum us_seal_state */
 	u32 patches;		/* installed now */
-	u64 generation;		/* highest ever installed since seal */
+	u64 generation;		/* highest ever installed in the kernel's own
+				 * text since seal */
 	u64 text_gva;		/* sealed text, 0 when unsealed */
 	u64 text_len;
 	u64 arena_gpa;

@@ -48,7 +48,8 @@ struct us_bundle_header {
 	u32 version;		/* US_BUNDLE_VERSION */
 	u32 header_size;	/* sizeof(struct us_bundle_header) */
 	u64 total_size;		/* of the file */
-	u64 generation;		/* >= 1; must exceed all installed before it */
+	u64 generation;		/* >= 1; must exceed all installed in the same text
+				 * before it */
 	u8 build_id[US_BUILD_ID_MAX]; /* target kernel; zero past build_id_len */
 	u32 build_id_len;	/* 8 .. US_BUILD_ID_MAX */
 	u32 functions;		/* entries, >= 1 */

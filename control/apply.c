@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "dropped.h"
+#include "generations.h"
 #include "input.h"
 #include "patches.h"
 #include "probes.h"
@@ -46,7 +47,7 @@ static u64 text_gva(u64 offset)
 
 static bool too_old(const struct us_bundle_header *header)
 {
-	return header->generation <= control.generation &&
+	return header->generation <= generations_of(header->module) &&
 	       !dropped_may_return(plan.input.id);
 }
 
@@ -66,8 +67,9 @@ static enum us_error check_target(void)
 		return error;
 	if (too_old(header))
 		return control_fail(US_E_OLD_GENERATION, header->generation,
-				    control.generation, NULL);
-	if (!patches_have_room(header->functions, header->hunks))
+				    generations_of(header->module), NULL);
+	if (!patches_have_room(header->functions, header->hunks) ||
+	    !generations_have_room(header->module))
 		return control_fail(US_E_TOO_MANY_PATCHES, patches_count(),
 				    US_MAX_PATCHES, NULL);
 	return US_OK;
@@ -301,10 +303,9 @@ static void record(const struct stopped_work *work, u64 start)
 	text_copy(patch.info.description, sizeof(patch.info.description),
 		  header->description);
 	patches_add(&patch);
+	generations_note(header->module, header->generation);
 	if (header->module[0])
 		dropped_installed(header->module, header->generation);
-	if (header->generation > control.generation)
-		control.generation = header->generation;
 	memcpy(control_response, receipt, sizeof(*receipt));
 	control.result.out_len = sizeof(*receipt);
 }

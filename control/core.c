@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "dropped.h"
+#include "generations.h"
 #include "guest_memory.h"
 #include "keys.h"
 #include "modules.h"
@@ -63,6 +64,7 @@ enum us_error control_init(void)
 	memset(&control, 0, sizeof(control));
 	patches_reset();
 	dropped_reset();
+	generations_reset();
 	text_map_reset();
 	modules_reset();
 	probes_reset();

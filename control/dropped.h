@@ -6,7 +6,7 @@
  * somebody changes page tables, which says nothing of who runs where.
  *
  * When the module is sealed again the very same bundle may be installed again, though
- * its generation is not newer than all others': nobody has reverted it. It may not once a
+ * its generation is not newer than the newest one's: nobody has reverted it. It may not once a
  * bundle of a newer generation has been installed in a module of that name. Private to
  * control/.
  */

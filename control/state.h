@@ -21,7 +21,6 @@ struct control_state {
 	bool sealed;
 	bool running;		/* a request is being carried out */
 	struct kernel kernel;	/* valid while sealed */
-	u64 generation;		/* highest ever installed since seal */
 	u64 writes_allowed;
 	u64 writes_refused;
 	struct control_result result;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "generations.h"
 #include "modules.h"
 #include "patches.h"
 #include "probes.h"
@@ -40,7 +41,7 @@ enum us_error status_request(const struct control_call *call)
 	status->vcpus = host->vcpus;
 	status->control_state = US_CONTROL_OK;
 	status->patches = patches_installed();
-	status->generation = control.generation;
+	status->generation = generations_of("");
 	status->arena_gpa = host->arena_gpa;
 	status->arena_len = host->arena_len;
 	status->arena_used = patches_arena_used();

@@ -75,7 +75,9 @@ def bundle_format_faults(writer, good):
     for offset in (7, 40, 200, 290, len(good) // 2, len(good) - 8):
         writer.write(f"BUNDLE_TRUNCATED-at-{offset}.upatch", good[:offset])
     writer.write("BUNDLE_MAGIC-other.upatch", altered(magic=0x1234))
-    writer.write("BUNDLE_VERSION-2.upatch", altered(version=2))
+    for version in (1, 3):
+        writer.write(f"BUNDLE_VERSION-{version}.upatch",
+                     altered(version=version))
     writer.write("BUNDLE_TRAILING-8-bytes.upatch", good + bytes(8))
     writer.write("BUNDLE_FIELD-flags.upatch", altered(flags=1))
     writer.write("BUNDLE_FIELD-generation-0.upatch", altered(generation=0))

@@ -46,9 +46,9 @@ def bundle(object_path, *more, output="b.upatch"):
 def read_bundle(path):
     """The parts of a bundle, by the description in common/bundle.h."""
     data = read(path)
-    fields = struct.unpack_from("<QIIQQ32s8I64s128s", data)
-    functions, hunks, relocs, strings, payload = fields[7:12]
-    at = 288
+    fields = struct.unpack_from("<QIIQQ32s8I64s128s64s32s2I", data)
+    functions, hunks, relocs, strings, payload, _, bases = fields[7:14]
+    at = 392
     result = {}
     result["functions"] = list(struct.iter_unpack(
         "<6I", data[at:at + 24 * functions]))
@@ -59,6 +59,9 @@ def read_bundle(path):
     result["relocs"] = list(struct.iter_unpack(
         "<IBBBBq", data[at:at + 16 * relocs]))
     at += 16 * relocs
+    result["bases"] = list(struct.iter_unpack(
+        "<II64s", data[at:at + 72 * bases]))
+    at += 72 * bases
     result["strings"] = data[at:at + strings]
     at += (strings + 7) & ~7
     result["payload"] = data[at:at + payload]

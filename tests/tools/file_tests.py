@@ -13,8 +13,9 @@ def test_inspect():
     refused("BUNDLE_TRUNCATED inspect of an empty file", "inspect",
             write("d", b""))
     refused("BUNDLE_MAGIC inspect", "inspect", "text")
-    refused("BUNDLE_VERSION inspect", "inspect",
-            write("d", whole[:8] + b"\2" + whole[9:]))
+    for version in b"\1\3":
+        refused("BUNDLE_VERSION inspect", "inspect",
+                write("d", whole[:8] + bytes([version]) + whole[9:]))
     refused("BUNDLE_TRAILING inspect", "inspect", write("d", whole + bytes(8)))
     refused("BUNDLE_FIELD inspect", "inspect",
             write("d", whole[:24] + bytes(8) + whole[32:]))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bundles for modules of the simulated machine: installed, refused, taken back. */
+#include <stdio.h>
 #include <string.h>
 
+#include "generations.h"
 #include "module_bench.h"
 
 #define P	MODULE_PATCHED
@@ -239,7 +241,27 @@ static void places(void)
 	ASSERT_OK(module_bench_apply(1, 3));
 	bundle_spec_default(&bench_spec, P, 4);
 	ASSERT_OK(bench_apply_spec());
-	ASSERT_REFUSED(OLD_GENERATION, module_bench_apply(1, 4));
+}
+
+/* They ascend in each text by itself. */
+static void generations(void)
+{
+	struct us_request request = bench_request(US_OP_STATUS);
+
+	module_bench_start();
+	ASSERT_OK(bench_apply(SIM_FUNCTION, 9));
+	ASSERT_OK(module_bench_apply(0, 4));
+	ASSERT_OK(bench_revert());
+	ASSERT_REFUSED(OLD_GENERATION, module_bench_apply(0, 4));
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 4);
+	ASSERT_REFUSED(OLD_GENERATION, module_bench_apply(0, 3));
+	ASSERT_OK(module_bench_apply(1, 3));
+	ASSERT_OK(module_bench_apply(0, 20));
+	ASSERT_REFUSED(OLD_GENERATION, bench_apply(2 * SIM_FUNCTION, 9));
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 9);
+	ASSERT_OK(bench_apply(2 * SIM_FUNCTION, 10));
+	ASSERT_OK(bench_ring(&request));
+	CU_ASSERT_EQUAL(((const struct us_status *)bench_response)->generation, 10);
 }
 
 /* What is newer over a patch is so in its own text alone. */
@@ -266,6 +288,24 @@ static void not_last(void)
 	make_revert(&older, &bench_revert_blob);
 	ASSERT_OK(bench_send(US_OP_REVERT, &bench_revert_blob, &bench_key, 0));
 	CU_ASSERT_EQUAL(module_bench_patches(), 1);
+}
+
+/* As many modules as can be kept track of, and one more. */
+static void generations_full(void)
+{
+	char name[US_NAME_MAX];
+	u32 i;
+
+	module_bench_start();
+	for (i = 0; i < GENERATIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "module_%u", i);
+		CU_ASSERT(generations_have_room(name));
+		generations_note(name, i + 1);
+	}
+	CU_ASSERT_EQUAL(generations_of("module_63"), 64);
+	CU_ASSERT(generations_have_room("module_63"));
+	ASSERT_REFUSED(TOO_MANY_PATCHES, module_bench_apply(0, 1));
+	ASSERT_OK(bench_apply(SIM_FUNCTION, 1));
 }
 
 static enum us_error apply_quickly(void)
@@ -333,6 +373,8 @@ const struct test module_patches_tests[] = {
 	{ "not sealed", not_sealed },
 	{ "build id", build_id },
 	{ "places", places },
+	{ "generations", generations },
+	{ "too many modules", generations_full },
 	{ "newer patch over it", not_last },
 	{ "in use", in_use },
 	{ "probes", probes },
