@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "cmd.h"
+#include "diff_module.h"
 #include "diff_report.h"
 #include "diff_use.h"
 #include "report.h"
@@ -14,13 +15,14 @@
 
 struct options {
 	const char *old, *new, *output, *name, *description;
+	const char *kernel, *new_kernel, *modules; /* for modules */
 	const char *only[MAX_NAMES], *except[MAX_NAMES];
 	struct plan_choice choice;
 	u64 generation;
 	bool report;
 };
 
-enum { OPTION_PARTIAL = 256 };
+enum { OPTION_PARTIAL = 256, OPTION_NEW_KERNEL };
 
 static const struct argp_option option_table[] = {
 	{ "output", 'o', "FILE", 0, "write a bundle to FILE", 0 },
@@ -33,6 +35,12 @@ static const struct argp_option option_table[] = {
 	{ "exclude", 'x', "NAMES", 0, "all but these changes", 0 },
 	{ "partial", OPTION_PARTIAL, NULL, 0, "leave out what cannot be "
 	  "patched instead of refusing", 0 },
+	{ "kernel", 'k', "VMLINUX", 0, "of modules: the running kernel, which is "
+	  "OLD's", 0 },
+	{ "new-kernel", OPTION_NEW_KERNEL, "VMLINUX", 0, "of modules without "
+	  "debug information: NEW's kernel, for its types", 0 },
+	{ "modules", 'M', "DIR", 0, "of modules: what OLD may refer to, as in "
+	  "/lib/modules/RELEASE", 0 },
 	{ "report", 'r', NULL, 0, "print what changed and whether it needs a "
 	  "reboot; done anyway without -o", 0 },
 	{ 0 }
@@ -56,6 +64,9 @@ static error_t check_options(const struct options *options)
 {
 	if (!options->old || !options->new)
 		return usage_error("OLD and NEW are needed");
+	if ((options->new_kernel || options->modules) && !options->kernel)
+		return usage_error("--new-kernel and --modules go with "
+				   "--kernel");
 	if (options->output && (!options->name || !options->generation))
 		return usage_error("-o needs --generation and --name");
 	return check_labels(options->name, options->description);
@@ -97,6 +108,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->choice.except = options->except;
 		return split(arg, options->except,
 			     &options->choice.except_count);
+	case 'k':
+		options->kernel = arg;
+		return 0;
+	case OPTION_NEW_KERNEL:
+		options->new_kernel = arg;
+		return 0;
+	case 'M':
+		options->modules = arg;
+		return 0;
 	case OPTION_PARTIAL:
 		options->choice.partial = true;
 		return 0;
@@ -204,10 +224,6 @@ static enum us_error carry_out(struct plan *plan, const struct options *options)
 {
 	enum us_error error = US_OK;
 
-	if (options->output && !plan->match->old->linked)
-		return fail(US_E_OBJECT_UNSUPPORTED, "%s: bundles change the "
-			    "kernel image only; for modules there is the "
-			    "report (leave out -o)", plan->match->old->path);
 	if (options->output) {
 		error = check_obstacle(plan, options);
 		if (!error)
@@ -222,8 +238,29 @@ static enum us_error carry_out(struct plan *plan, const struct options *options)
 	return US_OK;
 }
 
+static enum us_error open_home(const struct options *options,
+			       const struct side *old, const struct side *new,
+			       struct module_home *home)
+{
+	const struct home_files files = {
+		.module = options->old, .kernel = options->kernel,
+		.new_kernel = options->new_kernel, .modules = options->modules,
+	};
+	enum us_error error;
+
+	if (old->linked)
+		return fail(US_E_USAGE, "%s is no module; --kernel is for "
+			    "modules", old->path);
+	error = home_open(home, &files);
+	if (!error)
+		error = home_check_release(old, &home->kernel);
+	if (!error && options->new_kernel)
+		error = home_check_release(new, &home->new_kernel);
+	return error;
+}
+
 static enum us_error compare(const struct options *options, struct side *old,
-			     struct side *new)
+			     struct side *new, const struct module_home *home)
 {
 	struct line_sides sides = { 0 };
 	const struct line_check lines = { &sides, is_line };
@@ -232,6 +269,7 @@ static enum us_error compare(const struct options *options, struct side *old,
 	enum us_error error;
 
 	error = match_symbols(&match, old, new);
+	match.home = home;
 	if (!error)
 		error = check_related(&match);
 	if (!error)
@@ -253,6 +291,7 @@ enum us_error cmd_diff(int argc, char **argv)
 {
 	struct options *options = calloc(1, sizeof(*options));
 	struct side old = { .fd = -1 }, new = { .fd = -1 };
+	struct module_home home = { 0 };
 	enum us_error error;
 
 	if (!options)
@@ -262,8 +301,16 @@ enum us_error cmd_diff(int argc, char **argv)
 		error = side_open(&old, options->old);
 	if (!error)
 		error = side_open(&new, options->new);
+	if (!error && options->output && !old.linked && !options->kernel)
+		error = fail(US_E_OBJECT_UNSUPPORTED, "%s: a bundle for a module "
+			     "needs the running kernel's vmlinux (--kernel)",
+			     options->old);
+	if (!error && options->kernel)
+		error = open_home(options, &old, &new, &home);
 	if (!error)
-		error = compare(options, &old, &new);
+		error = compare(options, &old, &new,
+				options->kernel ? &home : NULL);
+	home_close(&home);
 	side_close(&old);
 	side_close(&new);
 	free(options);

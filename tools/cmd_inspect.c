@@ -8,7 +8,7 @@
 #include "report.h"
 #include "report_module.h"
 
-enum { KEY_VMLINUX = 0x300 };
+enum { KEY_VMLINUX = 0x300, KEY_MODULE };
 
 static const struct argp_option option_table[] = {
 	{ "disassemble", 'D', NULL, 0, "show old and new code of a bundle side "
@@ -16,6 +16,10 @@ static const struct argp_option option_table[] = {
 	{ "vmlinux", KEY_VMLINUX, "FILE", 0, "the bundle's kernel, for its code "
 	  "and names", 0 },
 	{ "baseline", 'b', "FILE", 0, "its baseline, for its code", 0 },
+	{ "module", KEY_MODULE, "FILE", 0, "the module that the bundle patches, "
+	  "for its code and names; takes --vmlinux", 0 },
+	{ "modules", 'M', "DIR", 0, "modules that it may refer to, as in "
+	  "/lib/modules/RELEASE", 0 },
 	{ "system-map", 'm', "FILE", 0, "its System.map, for its names", 0 },
 	{ 0 }
 };
@@ -25,9 +29,14 @@ static error_t check_options(const struct inspect_options *options)
 	if (!options->file)
 		return usage_error("FILE is needed");
 	if (!inspect_code && (options->disassemble || options->vmlinux ||
-			      options->baseline || options->system_map))
+			      options->baseline || options->system_map ||
+			      options->module || options->modules))
 		return usage_error("this program shows no code; 'underseal' "
 				   "does");
+	if (options->module && !options->vmlinux)
+		return usage_error("--module takes --vmlinux");
+	if (options->modules && !options->module)
+		return usage_error("--modules goes with --module");
 	return 0;
 }
 
@@ -44,6 +53,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'b':
 		options->baseline = arg;
+		return 0;
+	case KEY_MODULE:
+		options->module = arg;
+		return 0;
+	case 'M':
+		options->modules = arg;
 		return 0;
 	case 'm':
 		options->system_map = arg;

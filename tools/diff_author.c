@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "diff_author.h"
+#include "diff_module.h"
 
 #define BODY_ALIGN	16u
 #define CONSTANT_ALIGN	64u
@@ -15,7 +16,7 @@ enum us_error author_open(struct author *author, struct match *match,
 			  const struct changes *changes)
 {
 	const struct side *old = match->old;
-	u32 text = side_symbol_named(old, "_text"), i;
+	u32 text, i;
 
 	*author = (struct author){ .match = match, .changes = changes };
 	author->bodies = calloc(AUTHOR_BODIES, sizeof(*author->bodies));
@@ -27,14 +28,18 @@ enum us_error author_open(struct author *author, struct match *match,
 		if (changes->list[i].old != SIDE_NONE)
 			author->old_changed[changes->list[i].old] =
 				changes->list[i].kind + 1;
-	/* In a relocatable file every address counts from the file's own. */
-	if (!old->linked) {
+	author->kernel = old->linked ? old : match->home ?
+			 &match->home->kernel : NULL;
+	/* For a report every address counts from the relocatable file's own. */
+	if (!author->kernel) {
 		author->link_base = 1;
 		return US_OK;
 	}
+	text = side_symbol_named(author->kernel, "_text");
 	if (text == SIDE_NONE)
-		return fail(US_E_SYMBOL_MISSING, "%s: _text", old->path);
-	author->link_base = old->symbols[text].address;
+		return fail(US_E_SYMBOL_MISSING, "%s: _text",
+			    author->kernel->path);
+	author->link_base = author->kernel->symbols[text].address;
 	return US_OK;
 }
 
@@ -135,23 +140,27 @@ static enum us_error assign_places(struct author *author, u64 *total)
 }
 
 static enum us_error target_of(const struct author *author,
-			       const struct fixup *fixup, u8 *space,
-			       s64 *target)
+			       const struct fixup *fixup,
+			       struct us_bundle_reloc *reloc)
 {
 	const struct body *body;
 	u32 mapped;
 
-	*target = fixup->place.value + fixup->addend;
+	reloc->target = fixup->place.value + fixup->addend;
 	switch (fixup->place.kind) {
 	case PLACE_IMAGE:
-		*space = US_SPACE_IMAGE;
+		reloc->target_space = US_SPACE_IMAGE;
 		return US_OK;
 	case PLACE_NUMBER:
-		*space = US_SPACE_ABSOLUTE;
+		reloc->target_space = US_SPACE_ABSOLUTE;
+		return US_OK;
+	case PLACE_BASE:
+		reloc->target_space = US_SPACE_BASE;
+		reloc->base = fixup->place.index;
 		return US_OK;
 	case PLACE_CONSTANT:
-		*space = US_SPACE_PAYLOAD;
-		*target += author->bodies[fixup->place.index].payload;
+		reloc->target_space = US_SPACE_PAYLOAD;
+		reloc->target += author->bodies[fixup->place.index].payload;
 		return US_OK;
 	case PLACE_BODY:
 		break;
@@ -163,8 +172,8 @@ static enum us_error target_of(const struct author *author,
 		return fail(US_E_OBJECT_UNSUPPORTED, "%s: a branch into the "
 			    "middle of an instruction",
 			    author->match->new->symbols[body->symbol].name);
-	*space = US_SPACE_PAYLOAD;
-	*target = (s64)body->payload + mapped + fixup->addend;
+	reloc->target_space = US_SPACE_PAYLOAD;
+	reloc->target = (s64)body->payload + mapped + fixup->addend;
 	return US_OK;
 }
 
@@ -181,7 +190,7 @@ static enum us_error apply_fixup(const struct author *author,
 	enum us_error error;
 	s64 value;
 
-	error = target_of(author, fixup, &reloc.target_space, &reloc.target);
+	error = target_of(author, fixup, &reloc);
 	if (error)
 		return error;
 	value = reloc.target;

@@ -72,6 +72,8 @@ struct place {
 	enum {
 		PLACE_IMAGE,	/* value: offset from _text */
 		PLACE_NUMBER,	/* value: does not move */
+		PLACE_BASE,	/* index: of a base of the old module; value: offset
+				 * from there */
 		PLACE_BODY,	/* index: of a body; value: offset in the new
 				 * side's function */
 		PLACE_CONSTANT,	/* index: of a constant; value: offset in it */
@@ -111,7 +113,9 @@ struct body {
 struct author {
 	struct match *match;
 	const struct changes *changes;
-	u64 link_base;			/* old _text */
+	const struct side *kernel;	/* the old one; NULL: not known, for a report
+					 * on modules */
+	u64 link_base;			/* its _text */
 	u64 capability;			/* x86_capability[] of boot_cpu_data, or 0 */
 	bool strange_warn;		/* __warn() is not as it is called here */
 	u8 *old_changed;		/* by old symbol: enum change_kind + 1 */
@@ -147,6 +151,16 @@ enum us_error author_lay_out(struct author *author, struct buffer *payload,
 			     struct buffer *relocs);
 
 /* For the parts of the author. */
+
+/* What lies at @address of the old side, as a place. OBJECT_UNSUPPORTED. */
+enum us_error author_old(struct author *author, u64 address,
+			 struct place *place);
+/* The same for an address of the old kernel. */
+struct place author_kernel(const struct author *author, u64 address);
+/* The bytes [@address, + @len) of the old side's text as they run, and their text
+ * offset; NULL when they are no text. */
+const u8 *author_old_text(const struct author *author, u64 address, u64 len,
+			  u64 *offset);
 enum us_error author_place(struct author *author,
 			   const struct side_target *target, u32 from,
 			   struct place *place);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "diff_module.h"
 #include "diff_plan.h"
 #include "kernel_image.h"
 
@@ -41,19 +42,53 @@ static enum us_error find_build_id(const struct side *side,
 	return fail(US_E_ELF_FORMAT, "%s: no build id", side->path);
 }
 
+/* What the bundle says of the module whose text it changes. */
+static void describe_module(const struct module_home *home,
+			    struct us_bundle_header *header)
+{
+	const struct module_file *file = &home->module.file;
+
+	memcpy(header->module, file->name, sizeof(header->module));
+	memcpy(header->module_build_id, file->build_id,
+	       sizeof(header->module_build_id));
+	header->module_build_id_len = file->build_id_len;
+}
+
+/* Only bases that are used are listed, in the order of first use. */
+static void add_base(struct bundle_plan *out, const struct module_home *home,
+		     struct us_bundle_reloc *reloc, u8 *numbers)
+{
+	const struct us_module_base *from = &home->module.bases[reloc->base];
+	struct us_bundle_base *to;
+
+	if (!numbers[reloc->base]) {
+		to = &out->bases[out->header.bases++];
+		to->kind = from->kind;
+		to->area = from->area;
+		memcpy(to->module, from->module, sizeof(to->module));
+		numbers[reloc->base] = out->header.bases;
+	}
+	reloc->base = numbers[reloc->base] - 1;
+}
+
 static enum us_error add_function(struct bundle_plan *out,
 				  const struct author *author, u32 old,
 				  const struct body *body)
 {
 	const struct side_symbol *function = &author->match->old->symbols[old];
 	struct us_bundle_function *entry;
+	u64 offset;
 
+	if (!author_old_text(author, function->address, function->size,
+			     &offset))
+		return fail(US_E_OBJECT_UNSUPPORTED, "%s is not in the text",
+			    function->name);
 	if (out->header.functions == US_BUNDLE_MAX_FUNCTIONS)
 		return fail(US_E_TOO_LARGE, "more than %u functions",
 			    US_BUNDLE_MAX_FUNCTIONS);
 	entry = &out->functions[out->header.functions++];
 	*entry = (struct us_bundle_function){
-		.text_offset = function->address - author->link_base,
+		.text_offset = offset,
 		.old_size = function->size,
 		.arena_offset = body->payload, .new_size = body->bytes.len,
 		.name = out->strings.len,
@@ -86,17 +121,19 @@ static enum us_error add_cold(struct bundle_plan *out,
 	return error;
 }
 
+/* @at lies in the text, as its function does. */
 static void add_hunk(struct bundle_plan *out, const struct author *author,
 		     u64 at)
 {
 	struct us_bundle_hunk *hunk = &out->hunks[out->header.hunks++];
+	u64 offset;
+	const u8 *code = author_old_text(author, at, JMP_LEN, &offset);
 
 	*hunk = (struct us_bundle_hunk){
-		.text_offset = at - author->link_base, .len = JMP_LEN,
+		.text_offset = offset, .len = JMP_LEN,
 		.replacement = { JMP_REL32 },
 	};
-	memcpy(hunk->expected, side_bytes(author->match->old, at, JMP_LEN),
-	       JMP_LEN);
+	memcpy(hunk->expected, code, JMP_LEN);
 }
 
 static int compare_functions(const void *a, const void *b)
@@ -203,14 +240,18 @@ static enum us_error carry_chosen(struct plan *plan, struct author *author,
 }
 
 static enum us_error copy_relocs(struct bundle_plan *out,
+				 const struct module_home *home,
 				 const struct buffer *relocs)
 {
+	u8 numbers[US_RELOC_MAX_BASES] = { 0 };
 	struct us_bundle_reloc reloc;
 	enum us_error error = US_OK;
 	u64 at;
 
 	for (at = 0; at < relocs->len && !error; at += sizeof(reloc)) {
 		memcpy(&reloc, relocs->data + at, sizeof(reloc));
+		if (reloc.target_space == US_SPACE_BASE)
+			add_base(out, home, &reloc, numbers);
 		error = bundle_plan_reloc(out, &reloc);
 	}
 	return error;
@@ -218,6 +259,7 @@ static enum us_error copy_relocs(struct bundle_plan *out,
 
 enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 {
+	const struct module_home *home = plan->match->home;
 	u32 *bodies = calloc(plan->changes.count + 1, sizeof(u32));
 	struct buffer relocs = { 0 };
 	struct author author = { 0 };
@@ -226,7 +268,10 @@ enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 	if (!bodies)
 		error = fail(US_E_NO_MEMORY, "bundle");
 	if (!error)
-		error = find_build_id(plan->match->old, &out->header);
+		error = find_build_id(home ? &home->kernel : plan->match->old,
+				      &out->header);
+	if (home)
+		describe_module(home, &out->header);
 	if (!error)
 		error = author_open(&author, plan->match, &plan->changes);
 	author.capability = plan->capability;
@@ -236,7 +281,7 @@ enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 	if (!error)
 		error = author_lay_out(&author, &out->payload, &relocs);
 	if (!error)
-		error = copy_relocs(out, &relocs);
+		error = copy_relocs(out, home, &relocs);
 	if (!error)
 		error = add_entries(plan, &author, bodies, out);
 	buffer_free(&relocs);

@@ -23,10 +23,28 @@ static const struct {
 	{ "__indirect_thunk_start", "__indirect_thunk_end" },
 };
 
+/* In a module such code has sections of its own. */
+static bool is_forbidden_section(const struct side *side, u64 address)
+{
+	static const char *const names[] = {
+		".noinstr.text", ".entry.text", ".static_call.text",
+	};
+	const struct side_section *section = side_section_at(side, address);
+	size_t i;
+
+	for (i = 0; section && i < ARRAY_SIZE(names); i++)
+		if (!strncmp(section->name, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 static bool is_forbidden(const struct side *side, u64 address)
 {
 	u32 start, end;
 	size_t i;
+
+	if (!side->linked)
+		return is_forbidden_section(side, address);
 
 	for (i = 0; i < ARRAY_SIZE(forbidden); i++) {
 		start = side_symbol_named(side, forbidden[i].start);
@@ -64,7 +82,7 @@ enum us_error plan_check_entry(struct author *author, u32 old, u64 *out)
 	const struct side_symbol *function = &side->symbols[old];
 	const struct side_site *site;
 	const u8 *code = side_bytes(side, function->address, function->size);
-	u64 at = function->address;
+	u64 at = function->address, offset;
 
 	if (side_is_init(side, at))
 		return author_refuse(author, REASON_INIT, "it lies in %s",
@@ -89,6 +107,10 @@ enum us_error plan_check_entry(struct author *author, u32 old, u64 *out)
 		return author_refuse(author, REASON_ENTRY_SITE, "a %s site in "
 				     "its first instructions",
 				     side_table_name(site->table));
+	if (!author_old_text(author, function->address, function->size,
+			     &offset))
+		return author_refuse(author, REASON_REFERENCE,
+				     "the old module has no place for it");
 	*out = at;
 	return US_OK;
 }

@@ -164,6 +164,10 @@ static bool same_place(struct match *match, u64 old, u64 new,
 		return old - old_symbol(match, a)->address ==
 		       new - new_symbol(match, b)->address &&
 		       same_symbol(match, a, b, depth);
+	/* The end of a section's last table: nothing is there to compare. */
+	if (a == SIDE_NONE && b == SIDE_NONE && !side_room(match->old, old) &&
+	    !side_room(match->new, new))
+		return same_nearby(match, old, new);
 	if (a == SIDE_NONE && b == SIDE_NONE &&
 	    side_is_constant(match->old, old))
 		return match_literals(match, old, new, depth + 1);

@@ -8,10 +8,14 @@
 
 #include "diff_code.h"
 
+struct module_home;
+
 struct match {
 	const struct side *old, *new;
 	u32 *to_new;		/* by old symbol: its twin, or SIDE_NONE */
 	u32 *to_old;		/* by new symbol */
+	const struct module_home *home;	/* of an old module (diff_module.h), or NULL
+				 * when where it lies does not matter */
 	u8 *memo;		/* by old symbol: are the numbered constants the
 				 * same? 0 unknown */
 	u32 steps;		/* of the comparison under way; bounded */

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "diff_author.h"
+#include "diff_module.h"
 
 #define MAX_CONSTANT	(64u << 10)
 
@@ -45,19 +46,97 @@ static const struct side_symbol *new_symbol(const struct author *author, u32 i)
 	return &author->match->new->symbols[i];
 }
 
-/* An address of the old side as a place. */
-static void old_place(const struct author *author, u64 address,
-		      struct place *place)
+struct place author_kernel(const struct author *author, u64 address)
 {
-	if (address >= author->link_base)
-		*place = (struct place){
-			.kind = PLACE_IMAGE,
-			.value = (s64)(address - author->link_base),
-		};
-	else
-		*place = (struct place){
+	if (address < author->link_base)
+		return (struct place){
 			.kind = PLACE_NUMBER, .value = (s64)address,
 		};
+	return (struct place){
+		.kind = PLACE_IMAGE,
+		.value = (s64)(address - author->link_base),
+	};
+}
+
+static struct place home_to_place(const struct home_place *found)
+{
+	static const u8 kinds[] = {
+		[HOME_KERNEL] = PLACE_IMAGE, [HOME_NUMBER] = PLACE_NUMBER,
+		[HOME_BASE] = PLACE_BASE,
+	};
+
+	return (struct place){
+		.kind = kinds[found->kind], .index = found->base,
+		.value = found->value,
+	};
+}
+
+enum us_error author_old(struct author *author, u64 address,
+			 struct place *place)
+{
+	const struct module_home *home = author->match->home;
+	const struct side *side = author->match->old;
+	struct home_place found;
+	u32 symbol;
+
+	if (!home) {
+		*place = author_kernel(author, address);
+		return US_OK;
+	}
+	found = home_address(home, side, address);
+	symbol = side_symbol_at(side, address);
+	if (found.kind == HOME_UNKNOWN)
+		return author_refuse(author, REASON_REFERENCE, "refers to %s, "
+				     "%s", symbol == SIDE_NONE ? "a place" :
+				     side->symbols[symbol].name, found.why);
+	*place = home_to_place(&found);
+	return US_OK;
+}
+
+const u8 *author_old_text(const struct author *author, u64 address, u64 len,
+			  u64 *offset)
+{
+	const struct module_home *home = author->match->home;
+	struct home_place found;
+
+	*offset = address - author->link_base;
+	if (!home)
+		return side_bytes(author->match->old, address, len);
+	found = home_address(home, author->match->old, address);
+	*offset = (u64)found.value;
+	if (found.kind != HOME_BASE ||
+	    home->module.bases[found.base].kind != US_BASE_TEXT)
+		return NULL;
+	return home_text(home, *offset, len);
+}
+
+/* What an object or module leaves to the loader of the old module to find. */
+static bool is_import(const struct author *author, u32 symbol)
+{
+	u32 twin = author->match->to_old[symbol];
+
+	return author->match->home &&
+	       new_symbol(author, symbol)->section == SIDE_NONE &&
+	       (twin == SIDE_NONE ||
+		author->match->old->symbols[twin].section == SIDE_NONE);
+}
+
+static enum us_error place_import(struct author *author, u32 symbol,
+				  u64 address, struct place *place)
+{
+	const struct side_symbol *wanted = new_symbol(author, symbol);
+	struct home_place found = home_import(author->match->home,
+					      author->match->new,
+					      wanted->name);
+
+	if (found.kind == HOME_UNKNOWN && wanted->bind == STB_WEAK)
+		found = (struct home_place){ .kind = HOME_NUMBER };
+	if (found.kind == HOME_UNKNOWN)
+		return author_refuse(author, REASON_REFERENCE, "refers to %s, "
+				     "%s", wanted->name, found.why);
+	found.value += (s64)(address - wanted->address);
+	*place = home_to_place(&found);
+	return US_OK;
 }
 
 static bool is_function(const struct side *side, u32 index)
@@ -125,6 +204,16 @@ static enum us_error note_changed(struct author *author, u32 old)
 	return US_OK;
 }
 
+/* Has the new side something of its own where the old one has nothing, or asks the
+ * loader for something of that name? */
+static bool is_new(const struct author *author, u32 symbol)
+{
+	u32 twin = author->match->to_old[symbol];
+
+	return twin == SIDE_NONE || (author->match->home &&
+	       author->match->old->symbols[twin].section == SIDE_NONE);
+}
+
 static enum us_error place_function(struct author *author, u32 symbol,
 				    u32 from, u64 address, struct place *place)
 {
@@ -135,7 +224,9 @@ static enum us_error place_function(struct author *author, u32 symbol,
 	if (symbol == from || (from != SIDE_NONE &&
 			       belong_together(author, symbol, from)))
 		return place_in_body(author, symbol, address, place);
-	if (twin == SIDE_NONE && function->section != SIDE_NONE)
+	if (is_import(author, symbol))
+		return place_import(author, symbol, address, place);
+	if (is_new(author, symbol) && function->section != SIDE_NONE)
 		return place_in_body(author, symbol, address, place);
 	if (twin == SIDE_NONE)
 		return author_refuse(author, REASON_REFERENCE, "calls %s, which "
@@ -153,9 +244,8 @@ static enum us_error place_function(struct author *author, u32 symbol,
 		if (note_changed(author, twin))
 			return fail_code();
 	}
-	old_place(author, author->match->old->symbols[twin].address + offset,
-		  place);
-	return US_OK;
+	return author_old(author, author->match->old->symbols[twin].address +
+			  offset, place);
 }
 
 static bool is_constant_symbol(const struct author *author, u32 symbol)
@@ -189,7 +279,7 @@ static enum us_error place_object(struct author *author, u32 symbol,
 	const struct side_symbol *old;
 	u64 offset = address - object->address;
 
-	if (twin == SIDE_NONE)
+	if (is_new(author, symbol))
 		return place_new_object(author, symbol, address, place);
 	old = &match->old->symbols[twin];
 	if (match_numbered(object->name) &&
@@ -206,8 +296,7 @@ static enum us_error place_object(struct author *author, u32 symbol,
 	if (side_is_init(match->old, old->address))
 		return author_refuse(author, REASON_INIT, "refers to %s",
 				     object->name);
-	old_place(author, old->address + offset, place);
-	return US_OK;
+	return author_old(author, old->address + offset, place);
 }
 
 /* A symbol that stands exactly at @address, one with a twin first. */
@@ -229,8 +318,7 @@ static u32 symbol_exactly(const struct author *author, u64 address)
 }
 
 /* In the same distance from twins on both sides: ends of tables, labels. */
-static bool place_nearby(const struct author *author, u64 address,
-			 struct place *place)
+static bool find_nearby(const struct author *author, u64 address, u64 *old)
 {
 	const struct side *side = author->match->new;
 	u32 behind = side_find_address(side, address), i, twin, index;
@@ -247,8 +335,8 @@ static bool place_nearby(const struct author *author, u64 address,
 		    side->symbols[index].size !=
 		    author->match->old->symbols[twin].size)
 			continue;
-		old_place(author, author->match->old->symbols[twin].address +
-			  side->symbols[index].size, place);
+		*old = author->match->old->symbols[twin].address +
+		       side->symbols[index].size;
 		return true;
 	}
 	return false;
@@ -269,7 +357,7 @@ enum us_error author_place(struct author *author,
 {
 	const struct side *side = author->match->new;
 	u32 symbol = side_symbol_at(side, target->address);
-	u64 room;
+	u64 room, old;
 
 	if (target->symbol != SIDE_NONE) {
 		symbol = target->symbol;
@@ -288,8 +376,8 @@ enum us_error author_place(struct author *author,
 	if (symbol != SIDE_NONE)
 		return place_symbol(author, symbol, from, target->address,
 				    place);
-	if (place_nearby(author, target->address, place))
-		return US_OK;
+	if (find_nearby(author, target->address, &old))
+		return author_old(author, old, place);
 	if (!side_is_constant(side, target->address))
 		return author_refuse(author, REASON_REFERENCE, "refers to %#llx "
 				     "of the new kernel, which has no name",

@@ -162,11 +162,13 @@ static enum us_error try_function(struct plan *plan, struct author *author,
 	layout = layouts_used(&plan->layouts, plan->match->new->
 			      symbols[change->new].address);
 	error = plan_check_entry(author, change->old, &at);
-	/* Of modules there is a report only, which says so. */
-	if (!error && plan->match->old->linked && !plan->layouts.known &&
+	/* Of modules without their kernel there is a report only. */
+	if (!error && author->kernel && !plan->layouts.known &&
 	    !plan->layouts_judged)
 		error = author_refuse(author, REASON_LAYOUT, "nothing is known "
-				      "of layouts: no BTF");
+				      "of layouts: no BTF%s",
+				      plan->match->home ? " of both kernels, "
+				      "and no debug information" : "");
 	if (!error && layout)
 		error = author_refuse(author, REASON_LAYOUT, "struct %s",
 				      layout);
@@ -337,18 +339,19 @@ static enum us_error decide_all(struct plan *plan,
 	struct author author;
 	enum us_error error;
 	s64 capability;
-	u32 i, cpu;
+	u32 i, cpu = SIDE_NONE;
 	int warn;
 
 	error = author_open(&author, plan->match, &plan->changes);
 	capability = layouts_member(&plan->layouts, "cpuinfo_x86",
 				    "x86_capability");
-	cpu = side_symbol_named(plan->match->old, "boot_cpu_data");
+	if (author.kernel)
+		cpu = side_symbol_named(author.kernel, "boot_cpu_data");
 	if (capability >= 0 && cpu != SIDE_NONE)
-		plan->capability = plan->match->old->symbols[cpu].address +
+		plan->capability = author.kernel->symbols[cpu].address +
 				   (u64)capability;
 	/* What a module's alternatives test is the kernel's. */
-	if (!plan->match->old->linked)
+	if (!author.kernel)
 		plan->capability = 1;
 	author.capability = plan->capability;
 	warn = layouts_parameters(&plan->layouts, "__warn");
@@ -376,7 +379,9 @@ static enum us_error decide_changes(struct plan *plan, struct match *match,
 
 	error = merge_cold(match, &plan->changes);
 	if (!error)
-		error = layouts_open(&plan->layouts, match->old, match->new);
+		error = layouts_open(&plan->layouts, match->old,
+				     plan->layouts_judged ? NULL : match->new,
+				     match->home);
 	if (error)
 		return error;
 	plan->decisions = calloc(plan->changes.count + 1,

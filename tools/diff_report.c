@@ -134,14 +134,16 @@ void diff_print(FILE *stream, const struct plan *plan)
 		plan->changes.objects, count_kind(plan, CHANGE_FUNCTION),
 		count_patches(plan));
 	if (!plan->layouts.known)
-		fputs("The layouts of types could not be compared: no BTF.\n",
-		      stream);
+		fputs(plan->match->old->linked ?
+		      "The layouts of types could not be compared: no BTF.\n" :
+		      plan->match->home ?
+		      "The layouts of types could not be compared: no debug "
+		      "information, nor BTF of both kernels (--new-kernel).\n" :
+		      "The layouts of types were not compared; that takes the "
+		      "kernel (--kernel).\n", stream);
 	for (i = 0; i < plan->changes.count; i++)
 		print_decision(stream, plan, &plan->decisions[i]);
-	if (plan->changes.count && !plan->match->old->linked)
-		fputs("Bundles change the kernel image only; a module is "
-		      "replaced by loading the new one.\n", stream);
-	else if (!plan->changes.count)
+	if (!plan->changes.count)
 		fputs("Nothing differs that runs.\n", stream);
 	else if (!obstacles)
 		fputs("No reboot is needed: all of it can be patched.\n",

@@ -351,21 +351,21 @@ static enum us_error check_relas(const struct side *side)
 		    side->path);
 }
 
-static enum us_error load(struct side *side)
+static enum us_error load(struct side *side, bool relocations)
 {
 	enum us_error error = check_header(side);
 
 	if (!error)
 		error = load_sections(side);
-	if (!error)
+	if (!error && relocations)
 		error = load_relas(side);
-	if (!error)
+	if (!error && relocations)
 		error = check_relas(side);
 	if (!error)
 		error = load_symbols(side);
 	if (!error)
 		error = index_symbols(side);
-	if (!error)
+	if (!error && relocations)
 		error = collect_starts(side);
 	if (error)
 		return error;
@@ -378,10 +378,10 @@ enum us_error side_from_memory(struct side *side, const char *path,
 {
 	*side = (struct side){ .path = path, .fd = -1, .file = data,
 			       .file_len = len };
-	return load(side);
+	return load(side, true);
 }
 
-enum us_error side_open(struct side *side, const char *path)
+static enum us_error map_file(struct side *side, const char *path)
 {
 	struct stat status;
 	void *map;
@@ -398,7 +398,25 @@ enum us_error side_open(struct side *side, const char *path)
 		return fail(US_E_FILE_READ, "%s: %s", path, strerror(errno));
 	side->file = map;
 	side->file_len = status.st_size;
-	return load(side);
+	return US_OK;
+}
+
+enum us_error side_open(struct side *side, const char *path)
+{
+	enum us_error error = map_file(side, path);
+
+	return error ? error : load(side, true);
+}
+
+enum us_error side_open_kernel(struct side *side, const char *path)
+{
+	enum us_error error = map_file(side, path);
+
+	if (!error)
+		error = load(side, false);
+	if (!error && !side->linked)
+		error = bad_elf(side, "no linked kernel (vmlinux)");
+	return error;
 }
 
 void side_close(struct side *side)

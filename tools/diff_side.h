@@ -80,6 +80,9 @@ struct side_target {
 /* Open @path: x86-64, with a symbol table. FILE_OPEN, FILE_READ, ELF_FORMAT,
  * ELF_NO_RELOCATIONS, NO_MEMORY. side_close() after success and failure alike. */
 enum us_error side_open(struct side *side, const char *path);
+/* A linked kernel for its names, contents and tables of sites alone; it may lack
+ * relocations. Errors as of side_open(). */
+enum us_error side_open_kernel(struct side *side, const char *path);
 /* The same for @len bytes in memory, which stay the caller's. */
 enum us_error side_from_memory(struct side *side, const char *path,
 			       const u8 *data, u64 len);

@@ -67,11 +67,8 @@ static enum us_error emit_feature_test(struct author *author, u32 index,
 	u16 feature = alternative->feature;
 	const u8 bytes[] = { 0xf6, 0x05, 0, 0, 0, 0, 1u << feature % 8 };
 	struct body *body = &author->bodies[index];
-	const struct place place = {
-		.kind = PLACE_IMAGE,
-		.value = (s64)(author->capability - author->link_base) +
-			 feature / 8,
-	};
+	const struct place place = author_kernel(author, author->capability +
+						 feature / 8);
 	enum us_error error = author_put(body, bytes, sizeof(bytes));
 
 	return error ? error : author_fixup(body, body->bytes.len - 5,
@@ -228,7 +225,8 @@ static enum us_error emit_jump_label(struct author *author, u32 index,
 		error = author_place(author, &key, from, &key_place);
 	if (!error)
 		error = author_place(author, &target, from, &place);
-	if (!error && (key_place.kind != PLACE_IMAGE ||
+	if (!error && ((key_place.kind != PLACE_IMAGE &&
+			key_place.kind != PLACE_BASE) ||
 		       place.kind != PLACE_BODY))
 		error = author_refuse(author, REASON_JUMP_LABEL,
 				      "a jump label of a new key");
@@ -296,17 +294,20 @@ static bool is_thunk(const char *name)
 	       !strncmp(name, "__x86_indirect_thunk_r", 22);
 }
 
+/* @thunk: the symbol of the old kernel. */
 static bool names_thunk(const struct author *author,
-			const struct side_target *target, u32 *old)
+			const struct side_target *target, u32 *thunk)
 {
 	const struct side *side = author->match->new;
+	const char *name;
 	u32 i, index;
 
 	/* An object only names it. */
 	if (target->symbol != SIDE_NONE &&
 	    is_thunk(side->symbols[target->symbol].name)) {
-		*old = author->match->to_old[target->symbol];
-		return *old != SIDE_NONE;
+		name = side->symbols[target->symbol].name;
+		*thunk = side_symbol_named(author->kernel, name);
+		return *thunk != SIDE_NONE;
 	}
 	for (i = side_find_address(side, target->address);
 	     i < side->address_count; i++) {
@@ -315,8 +316,9 @@ static bool names_thunk(const struct author *author,
 			return false;
 		if (!is_thunk(side->symbols[index].name))
 			continue;
-		*old = author->match->to_old[index];
-		return *old != SIDE_NONE;
+		*thunk = side_symbol_named(author->kernel,
+					   side->symbols[index].name);
+		return *thunk != SIDE_NONE;
 	}
 	return false;
 }
@@ -334,7 +336,7 @@ static bool is_jump_to(const struct side *side, u64 address, u64 target)
 static bool find_jump(const struct author *author, u64 thunk, u64 from,
 		      u64 len, u64 *address)
 {
-	const struct side *side = author->match->old;
+	const struct side *side = author->kernel;
 	u32 i = side_find_site(side, from), symbol;
 
 	for (; i < side->site_count && side->sites[i].address - from < len;
@@ -346,7 +348,8 @@ static bool find_jump(const struct author *author, u64 thunk, u64 from,
 			continue;
 		symbol = side_symbol_at(side, side->sites[i].address);
 		if (symbol == SIDE_NONE || side->symbols[symbol].type !=
-		    STT_FUNC || author->old_changed[symbol])
+		    STT_FUNC || (side == author->match->old &&
+				 author->old_changed[symbol]))
 			continue;
 		*address = side->sites[i].address;
 		return true;
@@ -358,22 +361,19 @@ bool author_borrow(const struct author *author, u32 from,
 		   const struct side_target *target, struct place *place)
 {
 	u64 thunk, address, start = 0;
-	u32 old, twin;
+	u32 symbol, twin;
 
-	if (!names_thunk(author, target, &old))
+	if (!author->kernel || !names_thunk(author, target, &symbol))
 		return false;
 	/* Neighbours first: code like the function's own. */
 	twin = from == SIDE_NONE ? SIDE_NONE : author->match->to_old[from];
-	if (twin != SIDE_NONE)
-		start = author->match->old->symbols[twin].address;
-	thunk = author->match->old->symbols[old].address;
+	if (twin != SIDE_NONE && author->kernel == author->match->old)
+		start = author->kernel->symbols[twin].address;
+	thunk = author->kernel->symbols[symbol].address;
 	if (!find_jump(author, thunk, start, ~0ull - start, &address) &&
 	    !find_jump(author, thunk, 0, ~0ull, &address))
 		return false;
-	*place = (struct place){
-		.kind = PLACE_IMAGE,
-		.value = (s64)(address - author->link_base),
-	};
+	*place = author_kernel(author, address);
 	return true;
 }
 
@@ -385,7 +385,7 @@ enum us_error author_put_return(struct author *author, u32 index)
 	struct side_target target = { .symbol = SIDE_NONE };
 	struct place place;
 
-	if (!author->match->old->linked || thunk == side->name_count ||
+	if (!author->kernel || thunk == side->name_count ||
 	    strcmp(side->symbols[side->by_name[thunk]].name,
 		   "__x86_return_thunk"))
 		return author_put(&author->bodies[index], plain,

@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 
 #include "cli.h"
+#include "diff_module.h"
 #include "diff_types.h"
 #include "diff_use.h"
 
@@ -23,7 +24,8 @@ static int silent(enum libbpf_print_level level, const char *format,
 	return 0;
 }
 
-static struct btf *read_btf(const struct side *side)
+/* A module's numbers go on where those of its kernel, @base, end. */
+static struct btf *read_btf(const struct side *side, struct btf *base)
 {
 	const struct side_section *section = side_section(side, ".BTF");
 	struct btf *btf;
@@ -31,7 +33,8 @@ static struct btf *read_btf(const struct side *side)
 	if (!section || !section->data || !section->size ||
 	    section->size > UINT32_MAX)
 		return NULL;
-	btf = btf__new(section->data, section->size);
+	btf = base ? btf__parse_elf_split(side->path, base) :
+	      btf__new(section->data, section->size);
 	return libbpf_get_error(btf) ? NULL : btf;
 }
 
@@ -335,22 +338,74 @@ static enum us_error find_changed(struct layouts *layouts)
 	return US_OK;
 }
 
+static void read_module_btf(struct layouts *layouts, const struct side *old,
+			    const struct side *new,
+			    const struct module_home *home)
+{
+	layouts->kernel = read_btf(&home->kernel, NULL);
+	if (!new || home->new_kernel.fd < 0)
+		return;
+	layouts->new_kernel = read_btf(&home->new_kernel, NULL);
+	if (layouts->kernel && layouts->new_kernel) {
+		layouts->old = read_btf(old, layouts->kernel);
+		layouts->new = read_btf(new, layouts->new_kernel);
+	}
+}
+
+/* Unlike BTF, a module's debug information holds all types that it uses. */
+static enum us_error find_changed_shapes(struct layouts *layouts,
+					 const struct side *old,
+					 const struct side *new)
+{
+	struct shape_list *shapes = &layouts->new_shapes;
+	enum us_error error;
+	const char *name;
+	size_t i;
+
+	error = shapes_read(&layouts->old_shapes, old->path);
+	if (!error)
+		error = shapes_read(shapes, new->path);
+	if (error)
+		return error;
+	layouts->names = calloc(shapes->count + 1, sizeof(*layouts->names));
+	if (!layouts->names)
+		return fail(US_E_NO_MEMORY, "types");
+	for (i = 0; i < shapes->count; i++) {
+		name = shapes->list[i].name;
+		if ((!i || strcmp(name, shapes->list[i - 1].name)) &&
+		    shapes_changed(&layouts->old_shapes, &shapes->list[i]))
+			layouts->names[layouts->changed_count++] = name;
+	}
+	return US_OK;
+}
+
 enum us_error layouts_open(struct layouts *layouts, const struct side *old,
-			   const struct side *new)
+			   const struct side *new,
+			   const struct module_home *home)
 {
 	enum us_error error;
 
 	*layouts = (struct layouts){ 0 };
 	libbpf_set_print(silent);
-	layouts->old = read_btf(old);
-	layouts->new = read_btf(new);
-	if (!layouts->old || !layouts->new)
+	if (home) {
+		read_module_btf(layouts, old, new, home);
+	} else if (old->linked) {
+		layouts->old = read_btf(old, NULL);
+		layouts->new = new ? read_btf(new, NULL) : NULL;
+	} else {
 		return US_OK;
-	error = find_changed(layouts);
+	}
+	if (layouts->old && layouts->new)
+		error = find_changed(layouts);
+	else if (home && new)
+		error = find_changed_shapes(layouts, old, new);
+	else
+		return US_OK;
 	if (!error && layouts->changed_count)
 		error = use_open(&layouts->use, new);
 	layouts->known = !error;
-	return error;
+	/* Then functions are refused one by one. */
+	return error == US_E_ELF_NO_DEBUG ? US_OK : error;
 }
 
 void layouts_free(struct layouts *layouts)
@@ -358,6 +413,10 @@ void layouts_free(struct layouts *layouts)
 	use_close(layouts->use);
 	btf__free(layouts->old);
 	btf__free(layouts->new);
+	btf__free(layouts->kernel);
+	btf__free(layouts->new_kernel);
+	shapes_free(&layouts->old_shapes);
+	shapes_free(&layouts->new_shapes);
 	free(layouts->names);
 	*layouts = (struct layouts){ 0 };
 }
@@ -375,41 +434,49 @@ const char *layouts_used(struct layouts *layouts, u64 address)
 {
 	if (!layouts->known || !layouts->changed_count)
 		return NULL;
+	if (!use_known(layouts->use))
+		return layouts->names[0];
 	return use_find(layouts->use, address, named_changed, layouts);
+}
+
+static const struct btf *kernel_btf(const struct layouts *layouts)
+{
+	return layouts->kernel ? layouts->kernel : layouts->old;
 }
 
 s64 layouts_member(const struct layouts *layouts, const char *type,
 		   const char *member)
 {
+	const struct btf *btf = kernel_btf(layouts);
 	const struct btf_member *members;
 	const struct btf_type *found;
 	const char *name;
 	s32 id;
 	u32 i;
 
-	if (!layouts->old)
+	if (!btf)
 		return -1;
-	id = btf__find_by_name_kind(layouts->old, type, BTF_KIND_STRUCT);
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
 	if (id <= 0)
 		return -1;
-	found = btf__type_by_id(layouts->old, id);
+	found = btf__type_by_id(btf, id);
 	members = btf_members(found);
 	for (i = 0; i < btf_vlen(found); i++) {
-		name = btf__name_by_offset(layouts->old, members[i].name_off);
+		name = btf__name_by_offset(btf, members[i].name_off);
 		if (name && !strcmp(name, member))
 			return btf_member_bit_offset(found, i) / 8;
 	}
 	/* x86_capability lies in an anonymous union since 4.20. */
 	for (i = 0; i < btf_vlen(found); i++) {
-		const struct btf_type *inner = plain(layouts->old,
+		const struct btf_type *inner = plain(btf,
 						     members[i].type);
 		u32 k;
 
 		if (!inner || !btf_is_composite(inner) ||
-		    name_of(layouts->old, inner)[0])
+		    name_of(btf, inner)[0])
 			continue;
 		for (k = 0; k < btf_vlen(inner); k++) {
-			name = btf__name_by_offset(layouts->old,
+			name = btf__name_by_offset(btf,
 					btf_members(inner)[k].name_off);
 			if (name && !strcmp(name, member))
 				return (btf_member_bit_offset(found, i) +
@@ -421,16 +488,17 @@ s64 layouts_member(const struct layouts *layouts, const char *type,
 
 int layouts_parameters(const struct layouts *layouts, const char *name)
 {
+	const struct btf *btf = kernel_btf(layouts);
 	const struct btf_type *function;
 	s32 id;
 
-	if (!layouts->old)
+	if (!btf)
 		return -1;
-	id = btf__find_by_name_kind(layouts->old, name, BTF_KIND_FUNC);
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
 	if (id <= 0)
 		return -1;
-	function = btf__type_by_id(layouts->old, id);
-	function = btf__type_by_id(layouts->old, function->type);
+	function = btf__type_by_id(btf, id);
+	function = btf__type_by_id(btf, function->type);
 	return function && btf_is_func_proto(function) ?
 	       (int)btf_vlen(function) : -1;
 }

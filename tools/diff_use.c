@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <dwarf.h>
-#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +15,10 @@
 struct dwarf_use {
 	Elf *elf;
 	Dwarf *dwarf;
+	/* Of a relocatable file: libdwfl lays sections out in its own way. */
+	Dwfl *dwfl;
+	const struct side *side;
+	u64 *moved;			/* by section: its address there */
 	const char *found;
 	bool (*wanted)(void *context, const char *name);
 	void *context;
@@ -23,6 +27,76 @@ struct dwarf_use {
 	u32 seen_count;
 };
 
+static int find_nothing(Dwfl_Module *module, void **context, const char *name,
+			Dwarf_Addr base, const char *file, const char *link,
+			GElf_Word checksum, char **path)
+{
+	(void)module;
+	(void)context;
+	(void)name;
+	(void)base;
+	(void)file;
+	(void)link;
+	(void)checksum;
+	(void)path;
+	return -1;
+}
+
+Dwfl *object_debug(const char *path, Dwfl_Module **module)
+{
+	static const Dwfl_Callbacks callbacks = {
+		.find_elf = dwfl_build_id_find_elf,
+		.find_debuginfo = find_nothing,
+		.section_address = dwfl_offline_section_address,
+	};
+	Dwfl *dwfl = dwfl_begin(&callbacks);
+
+	*module = dwfl ? dwfl_report_offline(dwfl, "object", path, -1) : NULL;
+	if (*module && !dwfl_report_end(dwfl, NULL, NULL))
+		return dwfl;
+	dwfl_end(dwfl);
+	*module = NULL;
+	return NULL;
+}
+
+static enum us_error open_object(struct dwarf_use *use)
+{
+	const struct side *side = use->side;
+	Dwfl_Module *module;
+	Dwarf_Addr bias;
+	GElf_Shdr header;
+	Elf *elf;
+	u32 i;
+
+	use->moved = calloc(side->section_count, sizeof(*use->moved));
+	if (!use->moved)
+		return fail(US_E_NO_MEMORY, "debug information");
+	use->dwfl = object_debug(side->path, &module);
+	use->dwarf = use->dwfl ? dwfl_module_getdwarf(module, &bias) : NULL;
+	elf = use->dwarf ? dwfl_module_getelf(module, &bias) : NULL;
+	for (i = 1; elf && i < side->section_count; i++)
+		if (gelf_getshdr(elf_getscn(elf, i), &header))
+			use->moved[i] = header.sh_addr;
+	return US_OK;
+}
+
+/* @address of the side as the debug information counts. */
+static u64 debug_address(const struct dwarf_use *use, u64 address)
+{
+	const struct side_section *section;
+
+	if (!use->moved)
+		return address;
+	section = side_section_at(use->side, address);
+	return section ? use->moved[section - use->side->sections] +
+			 (address - section->address) : 0;
+}
+
+bool use_known(const struct dwarf_use *use)
+{
+	return use && use->dwarf;
+}
+
 enum us_error use_open(struct dwarf_use **out, const struct side *side)
 {
 	struct dwarf_use *use = calloc(1, sizeof(*use));
@@ -30,10 +104,12 @@ enum us_error use_open(struct dwarf_use **out, const struct side *side)
 	*out = use;
 	if (!use)
 		return fail(US_E_NO_MEMORY, "debug information");
-	/* Relocatable files would need their debug sections relocated. */
-	if (!side->linked || side->fd < 0)
+	use->side = side;
+	if (side->fd < 0)
 		return US_OK;
 	elf_version(EV_CURRENT);
+	if (!side->linked)
+		return open_object(use);
 	use->elf = elf_begin(side->fd, ELF_C_READ_MMAP, NULL);
 	if (use->elf)
 		use->dwarf = dwarf_begin_elf(use->elf, DWARF_C_READ, NULL);
@@ -44,8 +120,10 @@ void use_close(struct dwarf_use *use)
 {
 	if (!use)
 		return;
-	if (use->dwarf)
+	if (use->dwarf && !use->dwfl)
 		dwarf_end(use->dwarf);
+	dwfl_end(use->dwfl);
+	free(use->moved);
 	if (use->elf)
 		elf_end(use->elf);
 	free(use);
@@ -177,7 +255,7 @@ const char *use_find(struct dwarf_use *use, u64 address,
 {
 	Dwarf_Die function;
 
-	if (!use || !find_function(use, address, &function))
+	if (!use || !find_function(use, debug_address(use, address), &function))
 		return NULL;
 	use->found = NULL;
 	use->wanted = wanted;
@@ -194,6 +272,7 @@ bool use_is_c(struct dwarf_use *use, u64 address)
 
 	if (!use || !use->dwarf)
 		return true;
+	address = debug_address(use, address);
 	if (!dwarf_addrdie(use->dwarf, address, &unit))
 		return false;
 	return dwarf_srclang(&unit) != DW_LANG_Mips_Assembler;
@@ -205,8 +284,10 @@ u32 use_line(struct dwarf_use *use, u64 address)
 	Dwarf_Die unit;
 	int number;
 
-	if (!use || !use->dwarf ||
-	    !dwarf_addrdie(use->dwarf, address, &unit))
+	if (!use || !use->dwarf)
+		return 0;
+	address = debug_address(use, address);
+	if (!dwarf_addrdie(use->dwarf, address, &unit))
 		return 0;
 	line = dwarf_getsrc_die(&unit, address);
 	return line && !dwarf_lineno(line, &number) && number > 0 ?

@@ -3,9 +3,15 @@
 #ifndef UNDERSEAL_DIFF_USE_H
 #define UNDERSEAL_DIFF_USE_H
 
+#include <elfutils/libdwfl.h>
+
 #include "diff_side.h"
 
 struct dwarf_use;
+
+/* The debug information of a relocatable file, relocated; what is not in the file is
+ * not looked for. NULL on failure, else for dwfl_end(). */
+Dwfl *object_debug(const char *path, Dwfl_Module **module);
 
 /* NO_MEMORY. Without debug information nothing is ever found. */
 enum us_error use_open(struct dwarf_use **use, const struct side *side);
@@ -19,6 +25,9 @@ void use_close(struct dwarf_use *use);
 const char *use_find(struct dwarf_use *use, u64 address,
 		     bool (*wanted)(void *context, const char *name),
 		     void *context);
+
+/* Is there debug information at all? */
+bool use_known(const struct dwarf_use *use);
 
 /* Is @address.. compiled from C? true when nothing is known. */
 bool use_is_c(struct dwarf_use *use, u64 address);

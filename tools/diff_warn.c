@@ -129,8 +129,8 @@ enum us_error author_emit_bug(struct author *author, u32 index, u32 site,
 			      u64 *consumed)
 {
 	const struct side_site *entry = &author->match->new->sites[site];
-	struct place place = { .kind = PLACE_IMAGE };
 	struct body *body = &author->bodies[index];
+	struct place place;
 	struct bug bug;
 	enum us_error error;
 	u64 address, end;
@@ -143,8 +143,9 @@ enum us_error author_emit_bug(struct author *author, u32 index, u32 site,
 		if (!find_bug(author, &bug, &address))
 			return author_refuse(author, REASON_WARN, "the first "
 					     "BUG of its source file");
-		place.value = (s64)(address - author->link_base);
-		return author_branch(author, index, JMP_REL32, &place);
+		error = author_old(author, address, &place);
+		return error ? error : author_branch(author, index, JMP_REL32,
+						     &place);
 	}
 	if (author->strange_warn)
 		return author_refuse(author, REASON_WARN,
@@ -177,17 +178,18 @@ static enum us_error put_relative(struct author *author, u32 index,
 static enum us_error put_call(struct author *author, u32 index,
 			      const char *name)
 {
-	const struct side *side = author->match->old;
-	u32 symbol = side_symbol_named(side, name);
+	const struct side *side = author->kernel;
 	struct place place = { .kind = PLACE_IMAGE };
+	u32 symbol;
 
 	/* A module's kernel has it: its own code warns by the same way. */
-	if (!side->linked)
+	if (!side)
 		return author_branch(author, index, CALL_REL32, &place);
+	symbol = side_symbol_named(side, name);
 	if (symbol == SIDE_NONE || side->symbols[symbol].type != STT_FUNC)
 		return author_refuse(author, REASON_WARN, "the old kernel has "
 				     "no %s()", name);
-	place.value = (s64)(side->symbols[symbol].address - author->link_base);
+	place = author_kernel(author, side->symbols[symbol].address);
 	return author_branch(author, index, CALL_REL32, &place);
 }
 
@@ -197,15 +199,17 @@ static enum us_error put_once(struct author *author, u32 index, u32 site,
 {
 	static const u8 test[] = { 0xf6, 0x05, 0, 0, 0, 0, FLAG_DONE };
 	static const u8 set[] = { 0x80, 0x0d, 0, 0, 0, 0, FLAG_DONE };
-	struct place place = { .kind = PLACE_IMAGE };
 	enum us_error error;
+	struct place place;
 	u64 entry;
 
 	if (!find_mark(author, site, bug, &entry))
 		return author_refuse(author, REASON_WARN, "a WARN_ONCE that "
 				     "the old function lacks");
-	place.value = (s64)(entry + BUG_FLAGS - author->link_base);
-	error = put_relative(author, index, test, sizeof(test), 1, &place);
+	error = author_old(author, entry + BUG_FLAGS, &place);
+	if (!error)
+		error = put_relative(author, index, test, sizeof(test), 1,
+				     &place);
 	if (!error)
 		error = author_put_branch(&author->bodies[index],
 					  JCC_NOT_EQUAL, skip);
@@ -250,18 +254,15 @@ static enum us_error put_number(struct author *author, u32 index, u8 opcode,
 }
 
 /* The address that the warning names: the old function's, which has a name. */
-static void caller_place(const struct author *author, u32 index, u64 address,
-			 struct place *place)
+static enum us_error caller_place(struct author *author, u32 index, u64 address,
+				  struct place *place)
 {
 	u32 old = old_function(author, address);
 
 	*place = (struct place){ .kind = PLACE_BODY, .index = index };
-	if (old != SIDE_NONE)
-		*place = (struct place){
-			.kind = PLACE_IMAGE,
-			.value = (s64)(author->match->old->symbols[old].address -
-				       author->link_base),
-		};
+	return old == SIDE_NONE ? US_OK :
+	       author_old(author, author->match->old->symbols[old].address,
+			  place);
 }
 
 /* __warn(file, line, caller, taint, NULL, NULL). */
@@ -281,7 +282,8 @@ static enum us_error put_warn(struct author *author, u32 index, u64 address,
 				     &place);
 	if (!error)
 		error = put_number(author, index, 0xbe, bug->line);
-	caller_place(author, index, address, &place);
+	if (!error)
+		error = caller_place(author, index, address, &place);
 	if (!error)
 		error = put_relative(author, index, lea_rdx, sizeof(lea_rdx), 0,
 				     &place);

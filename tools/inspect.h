@@ -12,6 +12,8 @@ struct inspect_options {
 	const char *baseline;		/* the old code, or NULL */
 	const char *vmlinux;		/* old code and names, or NULL */
 	const char *system_map;		/* names, or NULL */
+	const char *module;		/* the module that is patched, or NULL */
+	const char *modules;		/* directory of those it refers to, or NULL */
 	bool disassemble;
 };
 

@@ -19,14 +19,14 @@ static void target_text(const struct review *review,
 			size_t room)
 {
 	/* PC32 counts from the field; instructions count from its end. */
-	s64 target = reloc->target + (reloc->type == US_RELOC_PC32 ? 4 : 0);
+	s64 end = reloc->type == US_RELOC_PC32 ? 4 : 0;
+	s64 target = reloc->target + end;
 
 	if (reloc->target_space == US_SPACE_ABSOLUTE)
 		snprintf(out, room, "number %#llx", (unsigned long long)target);
-	else if (reloc->target_space == US_SPACE_PAYLOAD)
-		review_name(review, REVIEW_ARENA + (u64)target, out, room);
-	else if (review->have_names)
-		review_name(review, review->link_base + (u64)target, out, room);
+	else if (reloc->target_space != US_SPACE_IMAGE || review->have_names)
+		review_name(review, review_target(review, reloc) + (u64)end,
+			    out, room);
 	else
 		snprintf(out, room, "image+%#llx", (unsigned long long)target);
 }
@@ -259,7 +259,7 @@ static enum us_error list_old(const struct review *review,
 		return fail(US_E_NO_MEMORY, "code");
 	if (review_old_code(review, fn->text_offset, fn->old_size, code))
 		error = listing_make(review, code, fn->old_size,
-				     review->link_base + fn->text_offset, out);
+				     review->text_base + fn->text_offset, out);
 	free(code);
 	return error;
 }
@@ -287,7 +287,10 @@ static enum us_error show_function(const struct review *review, u32 index,
 	if (!error && !cli_json) {
 		printf("\n%s: %u bytes now, %u bytes new\n    %-*s   %s\n", name,
 		       fn->old_size, fn->new_size, COLUMN,
-		       old.count ? "old" : "old (name --vmlinux or --baseline)",
+		       old.count ? "old" :
+		       review->bundle->header->module[0] ?
+		       "old (name --module and --vmlinux)" :
+		       "old (name --vmlinux or --baseline)",
 		       "new");
 		error = print_rows(&old, &new);
 	} else if (!error) {

@@ -4,10 +4,15 @@
 #ifndef UNDERSEAL_INSPECT_CODE_H
 #define UNDERSEAL_INSPECT_CODE_H
 
+#include "diff_module.h"
 #include "inspect.h"
 
 /* Where the payload lies for the time being: within reach of the kernel's code. */
 #define REVIEW_ARENA	0xffffffffb0000000ull
+
+/* A module's areas, while nothing tells where it is linked. */
+#define REVIEW_BASES	0xffffffffa0000000ull
+#define REVIEW_BASE_GAP	0x400000ull
 
 struct name {
 	u64 address;
@@ -18,6 +23,9 @@ struct review {
 	const struct inspect_options *options;
 	const struct us_bundle *bundle;
 	u64 link_base;			/* of the kernel's text */
+	u64 text_base;			/* of the text that is patched */
+	u64 bases[US_BUNDLE_MAX_BASES];	/* where each of the bundle's lies */
+	struct module_home home;	/* of the module, when it was named */
 	bool have_text;
 	struct baseline baseline;	/* of the old code, when have_text */
 	struct buffer text;		/* the same from a vmlinux */
@@ -37,7 +45,11 @@ void review_close(struct review *review);
 void review_name(const struct review *review, u64 address, char *out,
 		 size_t room);
 
-/* The old code at image offset @offset; false when it is not at hand. */
+/* Where @reloc leads, in the addresses of the review. */
+u64 review_target(const struct review *review,
+		  const struct us_bundle_reloc *reloc);
+
+/* The old code at text offset @offset; false when it is not at hand. */
 bool review_old_code(const struct review *review, u64 offset, u64 len, u8 *out);
 
 /* One instruction in words. */

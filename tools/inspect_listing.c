@@ -36,10 +36,12 @@ static ZyanStatus print_immediate(const ZydisFormatter *formatter,
 {
 	const struct listing_context *listing = context->user_data;
 	u64 value = context->operand->imm.value.u;
+	u64 start = listing->review->link_base;
 	char text[100] = "$";
 
-	if (!listing->review->link_base || value < listing->review->link_base ||
-	    value - listing->review->link_base >= SIZE_1G)
+	if (listing->review->text_base && listing->review->text_base < start)
+		start = listing->review->text_base;
+	if (!start || value < start || value - start >= SIZE_1G)
 		return print_immediate_default(formatter, buffer, context);
 	review_name(listing->review, value, text + 1, sizeof(text) - 1);
 	return append(buffer, text);

@@ -6,6 +6,7 @@
 
 #include "inspect_code.h"
 #include "kernel_image.h"
+#include "report.h"
 #include "symbol_map.h"
 
 static enum us_error add_name(struct review *review, u64 address,
@@ -92,12 +93,15 @@ static enum us_error read_vmlinux(struct review *review)
 		error = wrong_kernel(review, path);
 	if (!error) {
 		review->link_base = image.text;
+		error = image_names(review, &image);
+	}
+	/* Of a module's bundle it has the names only. */
+	if (!error && !review->bundle->header->module[0]) {
+		review->text_base = image.text;
 		error = buffer_append(&review->text, image.text_bytes,
 				      image.text_len);
+		review->have_text = !error;
 	}
-	if (!error)
-		error = image_names(review, &image);
-	review->have_text = !error;
 	image_close(&image);
 	return error;
 }
@@ -116,8 +120,114 @@ static enum us_error read_baseline(struct review *review)
 	    memcmp(header->build_id, bundle->build_id, bundle->build_id_len))
 		return wrong_kernel(review, review->options->baseline);
 	review->link_base = header->facts[US_FACT_LINK_BASE];
-	review->have_text = true;
+	review->text_base = review->link_base;
+	review->have_text = !bundle->module[0];
 	return US_OK;
+}
+
+/* Without the module its areas lie somewhere. */
+static enum us_error name_bases(struct review *review)
+{
+	const struct us_bundle *bundle = review->bundle;
+	enum us_error error = US_OK;
+	char text[160];
+	u32 i;
+
+	for (i = 0; i < bundle->header->bases && !error; i++) {
+		const struct us_bundle_base *base = &bundle->bases[i];
+
+		review->bases[i] = REVIEW_BASES + i * REVIEW_BASE_GAP;
+		snprintf(text, sizeof(text), "%.63s:%s%s",
+			 base->module[0] ? base->module :
+			 bundle->header->module, base_kind_name(base->kind),
+			 base->area ? "'" : "");
+		error = add_name(review, review->bases[i], text);
+	}
+	return error;
+}
+
+static bool is_base(const struct us_bundle_base *a,
+		    const struct us_module_base *b)
+{
+	return a->kind == b->kind && a->area == b->area &&
+	       !strcmp(a->module, b->module);
+}
+
+/* Names of the module, then of what others export. */
+static enum us_error module_names(struct review *review)
+{
+	const struct linked_module *module = &review->home.module;
+	const struct module_set *set = &review->home.set;
+	const struct image_symbol *symbol;
+	enum us_error error = US_OK;
+	size_t i, k;
+
+	for (i = 0; i < module->image.symbol_count && !error; i++) {
+		symbol = &module->image.symbols[i];
+		if (symbol->shndx != SHN_UNDEF && symbol->shndx != SHN_ABS &&
+		    symbol->name[0] && (symbol->type == STT_FUNC ||
+					symbol->type == STT_OBJECT))
+			error = add_name(review, symbol->value, symbol->name);
+	}
+	for (k = 0; k < module->base_count && !error; k++)
+		for (i = 0; i < set->export_count && !error; i++)
+			if (!strcmp(set->modules[set->exports[i].module].name,
+				    module->bases[k].module) &&
+			    set->exports[i].area == module->bases[k].area)
+				error = add_name(review, module->bases[k].link +
+						 set->exports[i].offset,
+						 set->exports[i].name);
+	return error;
+}
+
+static enum us_error find_bases(struct review *review)
+{
+	const struct us_bundle *bundle = review->bundle;
+	const struct linked_module *module = &review->home.module;
+	u32 i, k;
+
+	for (i = 0; i < bundle->header->bases; i++) {
+		for (k = 0; k < module->base_count; k++)
+			if (is_base(&bundle->bases[i], &module->bases[k]))
+				break;
+		if (k == module->base_count)
+			return fail(US_E_WRONG_BUILD_ID, "%s does not refer "
+				    "to all that %s does", module->file.path,
+				    review->options->file);
+		review->bases[i] = module->bases[k].link;
+	}
+	return US_OK;
+}
+
+static enum us_error read_module(struct review *review)
+{
+	const struct inspect_options *options = review->options;
+	const struct us_bundle_header *header = review->bundle->header;
+	const struct module_file *file = &review->home.module.file;
+	const struct home_files files = {
+		.module = options->module, .kernel = options->vmlinux,
+		.modules = options->modules,
+	};
+	enum us_error error = home_open(&review->home, &files);
+
+	if (error)
+		return error;
+	if (strcmp(file->name, header->module) ||
+	    file->build_id_len != header->module_build_id_len ||
+	    memcmp(file->build_id, header->module_build_id,
+		   sizeof(file->build_id)))
+		return fail(US_E_WRONG_BUILD_ID, "%s is not the module that %s "
+			    "is for", options->module, options->file);
+	error = find_bases(review);
+	if (!error)
+		error = module_names(review);
+	if (!error)
+		error = buffer_append(&review->text,
+				      review->home.module.content[AREA_TEXT],
+				      file->text_len);
+	review->text_base = review->home.module.link[AREA_TEXT];
+	review->have_text = !error;
+	return error;
 }
 
 static enum us_error payload_names(struct review *review)
@@ -137,7 +247,7 @@ static enum us_error payload_names(struct review *review)
 	return error ? error : add_name(review, REVIEW_ARENA, "payload");
 }
 
-static u64 target_of(const struct review *review,
+u64 review_target(const struct review *review,
 		     const struct us_bundle_reloc *reloc)
 {
 	switch (reloc->target_space) {
@@ -145,6 +255,8 @@ static u64 target_of(const struct review *review,
 		return review->link_base + (u64)reloc->target;
 	case US_SPACE_PAYLOAD:
 		return REVIEW_ARENA + (u64)reloc->target;
+	case US_SPACE_BASE:
+		return review->bases[reloc->base] + (u64)reloc->target;
 	}
 	return (u64)reloc->target;
 }
@@ -164,7 +276,7 @@ static enum us_error relocate(struct review *review)
 		reloc = &bundle->relocs[i];
 		if (reloc->where_space != US_SPACE_PAYLOAD)
 			continue;
-		value = target_of(review, reloc);
+		value = review_target(review, reloc);
 		if (reloc->type == US_RELOC_PC32)
 			value -= REVIEW_ARENA + reloc->where;
 		memcpy(review->payload + reloc->where, &value,
@@ -196,6 +308,9 @@ enum us_error review_open(struct review *review,
 	if (!error && options->system_map && !review->have_names)
 		error = read_map(review);
 	if (!error)
+		error = options->module ? read_module(review) :
+			name_bases(review);
+	if (!error)
 		error = payload_names(review);
 	if (!error)
 		error = relocate(review);
@@ -212,6 +327,7 @@ void review_close(struct review *review)
 	free(review->names);
 	free(review->payload);
 	buffer_free(&review->text);
+	home_close(&review->home);
 	baseline_close(&review->baseline);
 }
 
@@ -271,7 +387,7 @@ void review_name(const struct review *review, u64 address, char *out,
 		name--;
 	if (!name || address - name->address > reach ||
 	    (name->address >= REVIEW_ARENA) != (address >= REVIEW_ARENA) ||
-	    (!review->have_names && address < REVIEW_ARENA))
+	    (!review->have_names && address < REVIEW_BASES))
 		snprintf(out, room, "%#llx", (unsigned long long)address);
 	else if (address == name->address)
 		snprintf(out, room, "%s", name->text);

@@ -37,7 +37,7 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
 	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c \
 	$(filter-out tools/kernel_image.c,$(DIFF_READER)) \
-	tools/diff_types.c tools/diff_use.c tools/diff_place.c \
+	tools/diff_module.c tools/diff_shapes.c tools/diff_types.c tools/diff_use.c tools/diff_place.c \
 	tools/diff_body.c tools/diff_special.c tools/diff_warn.c \
 	tools/diff_flags.c tools/diff_author.c tools/diff_entry.c \
 	tools/diff_plan.c tools/diff_together.c \

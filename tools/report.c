@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "baseline_shares.h"
+#include "module_baseline.h"
 #include "policy.h"
 #include "report.h"
 
@@ -310,14 +311,73 @@ static json_t *hunks_json(const struct us_bundle *bundle)
 	return array;
 }
 
+static const char *const base_names[] = {
+	[US_BASE_TEXT] = "text", [US_BASE_AREA] = "area",
+	[US_BASE_PERCPU] = "per-cpu", [US_BASE_FREED] = "freed",
+	[US_BASE_KERNEL] = "kernel", [US_BASE_MODULE] = "module",
+	[US_BASE_CODE] = "code",
+};
+
+const char *base_kind_name(u32 kind)
+{
+	return kind < ARRAY_SIZE(base_names) && base_names[kind] ?
+	       base_names[kind] : "unknown";
+}
+
+static json_t *bases_json(const struct us_bundle *bundle)
+{
+	json_t *array = json_array();
+	u32 i;
+
+	for (i = 0; i < bundle->header->bases; i++)
+		json_array_append_new(array, json_pack("{s:s, s:i, s:o}",
+			"kind", base_kind_name(bundle->bases[i].kind),
+			"area", (int)bundle->bases[i].area, "module",
+			json_name(bundle->bases[i].module, US_NAME_MAX)));
+	return array;
+}
+
+/* The module whose text is changed; null: the kernel's. */
+static json_t *patched_json(const struct us_bundle *bundle)
+{
+	const struct us_bundle_header *header = bundle->header;
+
+	if (!header->module[0])
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "name",
+			 json_name(header->module, sizeof(header->module)),
+			 "build_id", json_hex(header->module_build_id,
+					      header->module_build_id_len),
+			 "bases", bases_json(bundle));
+}
+
+static void print_module(const struct us_bundle *bundle)
+{
+	const struct us_bundle_header *header = bundle->header;
+	const struct us_bundle_base *base;
+	u32 i;
+
+	if (!header->module[0])
+		return;
+	printf("  in module    %s%s%s\n", header->module,
+	       header->module_build_id_len ? ", build " : "",
+	       hex(header->module_build_id, header->module_build_id_len));
+	for (i = 0; i < header->bases; i++) {
+		base = &bundle->bases[i];
+		printf("  base %-7u %s%s%s, area %u\n", i,
+		       base_kind_name(base->kind), base->module[0] ? " of " :
+		       "", base->module, base->area);
+	}
+}
+
 json_t *bundle_json(const struct us_bundle *bundle, const void *data, u64 len)
 {
 	const struct us_bundle_header *header = bundle->header;
 	u8 id[US_DIGEST_SIZE];
 
 	bundle_id(data, len, id);
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, "
-			 "s:o}", "type", "bundle", "name",
+	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, "
+			 "s:o, s:o}", "type", "bundle", "name",
 			 json_name(header->name, sizeof(header->name)),
 			 "description",
 			 json_name(header->description,
@@ -326,6 +386,7 @@ json_t *bundle_json(const struct us_bundle *bundle, const void *data, u64 len)
 			 "generation", (json_int_t)header->generation,
 			 "build_id",
 			 json_hex(header->build_id, header->build_id_len),
+			 "module", patched_json(bundle),
 			 "bytes", (json_int_t)header->total_size,
 			 "payload_bytes", (json_int_t)header->payload_bytes,
 			 "relocations", (json_int_t)header->relocs,
@@ -347,6 +408,7 @@ void bundle_print(const struct us_bundle *bundle, const void *data, u64 len)
 	printf("  generation   %llu\n", (unsigned long long)header->generation);
 	printf("  for build    %s\n",
 	       hex(header->build_id, header->build_id_len));
+	print_module(bundle);
 	printf("  payload      %u bytes, %u relocations in all\n",
 	       header->payload_bytes, header->relocs);
 	for (i = 0; i < header->functions; i++)

@@ -31,5 +31,7 @@ const char *key_name(const u8 *id);
 
 /* Name of an enum us_site_kind. */
 const char *site_kind_name(unsigned int kind);
+/* Of enum us_module_base_kind. */
+const char *base_kind_name(u32 kind);
 
 #endif

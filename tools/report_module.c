@@ -5,13 +5,6 @@
 #include "report.h"
 #include "report_module.h"
 
-static const char *const base_names[] = {
-	[US_BASE_TEXT] = "text", [US_BASE_AREA] = "area",
-	[US_BASE_PERCPU] = "per-cpu", [US_BASE_FREED] = "freed",
-	[US_BASE_KERNEL] = "kernel", [US_BASE_MODULE] = "module",
-	[US_BASE_CODE] = "code",
-};
-
 static enum us_error check_blocks(const struct us_module_head *head,
 				  const u8 *data, u32 *index)
 {
@@ -87,7 +80,7 @@ static json_t *bases_json(const struct us_module_head *head)
 		const struct us_module_base *base = &head->bases[i];
 
 		json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:I, s:I}",
-			"kind", base_names[base->kind], "area", (int)base->area,
+			"kind", base_kind_name(base->kind), "area", (int)base->area,
 			"module", json_name(base->module, sizeof(base->module)),
 			"link", (json_int_t)base->link,
 			"bytes", (json_int_t)base->len));
@@ -147,7 +140,7 @@ void module_baseline_print(const void *data)
 	printf("  runtime sites  %u\n", header->runtime_sites);
 	for (i = 0; i < header->bases; i++)
 		printf("  refers to      %-12s %.*s %u\n",
-		       base_names[head.bases[i].kind], US_NAME_MAX,
+		       base_kind_name(head.bases[i].kind), US_NAME_MAX,
 		       head.bases[i].module, head.bases[i].area);
 	for (i = 0; i < US_SITE_KINDS; i++)
 		printf("  sites          %-12s %u\n", site_kind_name(i),

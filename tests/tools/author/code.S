@@ -2,6 +2,9 @@
 /* What C cannot say: thunks, sites on an entry, data among instructions. */
 #define FUNCTION(name) .globl name; .type name, @function; name:
 #define END(name) .size name, . - name
+/* What modules may use. */
+#define EXPORT(name) .pushsection __ksymtab, "a"; .globl __ksymtab_##name; \
+	__ksymtab_##name: .long name - .; .popsection
 	.section .note.GNU-stack, "", @progbits
 	.text
 FUNCTION(__fentry__)
@@ -14,6 +17,9 @@ END(__x86_return_thunk)
 FUNCTION(__x86_indirect_thunk_rax)
 	jmp *%rax
 END(__x86_indirect_thunk_rax)
+EXPORT(__fentry__)
+EXPORT(__x86_return_thunk)
+EXPORT(__x86_indirect_thunk_rax)
 
 #define RETURN \
 661:	jmp.d32 __x86_return_thunk; \

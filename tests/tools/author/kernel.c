@@ -5,12 +5,6 @@
  */
 #include "kernel.h"
 
-#ifdef NEW
-#define PICK(old, new) new
-#else
-#define PICK(old, new) old
-#endif
-
 struct cpuinfo_x86 { long before; unsigned int x86_capability[24]; };
 struct thing {
 	int first;
@@ -26,6 +20,10 @@ union alias {
 	unsigned int other;	/* the same bits under another name */
 #endif
 };
+
+/* Modules of this kernel have one area. */
+struct module { int state; struct { void *base; int size; } core_layout; };
+struct module this_module;
 
 struct cpuinfo_x86 boot_cpu_data = { 1, { 0 } };
 struct static_key key = { 0, 0 };
@@ -249,3 +247,11 @@ noinline int removed_or_not(int x) { return x; }
 const int exported section("__ksymtab") = 1;
 asm(".globl __ksymtab_exported\n.set __ksymtab_exported, exported");
 #endif
+
+/* What modules may use. */
+#define EXPORT(name) ".pushsection __ksymtab, \"a\"\n.globl __ksymtab_" #name "\n" \
+	"__ksymtab_" #name ": .long " #name " - .\n.popsection\n"
+asm(EXPORT(stays) EXPORT(text_of) EXPORT(note_line) EXPORT(key) EXPORT(percpu_value)
+    EXPORT(counter)
+    ".globl __crc_stays, __crc_note_line\n"
+    ".set __crc_stays, 5\n.set __crc_note_line, 6\n");

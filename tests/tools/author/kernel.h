@@ -5,6 +5,12 @@
 #define section(name) __attribute__((section(name)))
 #define traced __attribute__((no_instrument_function))
 
+#ifdef NEW
+#define PICK(old, new) new
+#else
+#define PICK(old, new) old
+#endif
+
 #define FEATURE_A	7	/* bits of boot_cpu_data.x86_capability */
 #define FEATURE_B	40
 #define ALWAYS		(3 * 32 + 21)

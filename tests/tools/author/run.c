@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs functions of a small kernel (kernel.c) as part of this program, after a bundle
- * has been installed the way the control domain does it: relocated, hunks written.
+ * Runs functions of a small kernel (kernel.c), and of modules (module.c), as part of
+ * this program, after a bundle has been installed the way the control domain does it:
+ * relocated, hunks written.
  *
- *	run KERNEL [BUNDLE] < COMMANDS
+ *	run KERNEL [MODULE.ko...] [BUNDLE] < COMMANDS
  *
  *	call ADDRESS ARGUMENT ARGUMENT	prints the result
  *	text ADDRESS ARGUMENT		prints the string that it returns
  *	poke ADDRESS VALUE		sets four bytes
  *	peek ADDRESS			prints four bytes
+ *
+ * A number may be the name of a symbol of a module, the last one first.
  */
 #include <elf.h>
 #include <setjmp.h>
@@ -18,19 +21,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "bundle.h"
+#include "load.h"
 
-#define BASE	0x10000000ull
+#define BASE	0x16000000ull
 #define ROOM	0x00400000ull
 #define ARENA	0x20000000ull
 
-static void die(const char *why)
+void die(const char *why)
 {
 	fprintf(stderr, "run: %s\n", why);
 	exit(1);
 }
 
-static void *slurp(const char *path, size_t *len)
+void *slurp(const char *path, size_t *len)
 {
 	FILE *file = fopen(path, "rb");
 	void *data;
@@ -46,7 +49,7 @@ static void *slurp(const char *path, size_t *len)
 	return data;
 }
 
-static void *map_at(u64 address, u64 len)
+void *map_at(u64 address, u64 len)
 {
 	void *map = mmap((void *)address, len, PROT_READ | PROT_WRITE |
 			 PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS |
@@ -73,42 +76,50 @@ static void load_kernel(const char *path)
 			memcpy((void *)section[i].sh_addr,
 			       file + section[i].sh_offset,
 			       section[i].sh_size);
-	free(file);
+	load_names(file);
 }
 
-static u64 space_base(u8 space)
+static u64 space_base(const struct us_bundle *bundle,
+		      const struct us_bundle_reloc *reloc)
 {
-	return space == US_SPACE_IMAGE ? BASE :
-	       space == US_SPACE_PAYLOAD ? ARENA : 0;
+	if (reloc->target_space == US_SPACE_BASE)
+		return module_base(bundle->header->module,
+				   &bundle->bases[reloc->base]);
+	return reloc->target_space == US_SPACE_IMAGE ? BASE :
+	       reloc->target_space == US_SPACE_PAYLOAD ? ARENA : 0;
 }
 
 static void install(const char *path)
 {
 	size_t len;
 	void *file = slurp(path, &len);
+	struct us_bundle_base own = { .kind = US_BASE_TEXT };
 	struct us_bundle bundle;
-	u32 i;
+	u64 text = BASE;
+	u32 i, k;
 
 	if (us_bundle_parse(file, len, &bundle))
 		die("bad bundle");
+	if (bundle.header->module[0])
+		text = module_base(bundle.header->module, &own);
 	memcpy(map_at(ARENA, 0x100000), bundle.payload,
 	       bundle.header->payload_bytes);
 	for (i = 0; i < bundle.header->hunks; i++) {
-		u8 *place = (u8 *)BASE + bundle.hunks[i].text_offset;
+		u8 *place = (u8 *)text + bundle.hunks[i].text_offset;
 
-		if (memcmp(place, bundle.hunks[i].expected,
-			   bundle.hunks[i].len))
-			die("unexpected bytes");
+		for (k = 0; k < bundle.hunks[i].len; k++)
+			if (place[k] != bundle.hunks[i].expected[k] &&
+			    !module_moved(place + k))
+				die("unexpected bytes");
 		memcpy(place, bundle.hunks[i].replacement, bundle.hunks[i].len);
 	}
 	for (i = 0; i < bundle.header->relocs; i++) {
 		const struct us_bundle_reloc *reloc = &bundle.relocs[i];
 		u64 place = ARENA + reloc->where;
-		u64 value = space_base(reloc->target_space) +
-			    (u64)reloc->target;
+		u64 value = space_base(&bundle, reloc) + (u64)reloc->target;
 
 		if (reloc->where_space == US_SPACE_HUNK)
-			place = BASE + (reloc->where & 0xff) +
+			place = text + (reloc->where & 0xff) +
 				bundle.hunks[reloc->where >> 8].text_offset;
 		if (reloc->type == US_RELOC_PC32)
 			value -= place;
@@ -142,23 +153,36 @@ static void call(u64 address, u64 first, u64 second, bool text)
 		printf("%d\n", (s32)result);
 }
 
+static u64 number(const char *text)
+{
+	return text[0] == '-' || (text[0] >= '0' && text[0] <= '9') ?
+	       strtoull(text, NULL, 0) : module_symbol(text);
+}
+
 int main(int argc, char **argv)
 {
-	char line[256], word[16];
-	unsigned long long a, b, c;
+	char line[256], word[16], first[64], second[64], third[64];
+	u64 a, b, c;
+	int i;
 
 	if (argc < 2)
 		die("which kernel?");
 	load_kernel(argv[1]);
-	if (argc > 2)
-		install(argv[2]);
+	for (i = 2; i < argc; i++)
+		if (strstr(argv[i], ".ko"))
+			load_module(argv[i]);
+		else
+			install(argv[i]);
 	signal(SIGILL, trapped);
 	signal(SIGSEGV, trapped);
 	while (fgets(line, sizeof(line), stdin)) {
-		a = b = c = 0;
-		if (sscanf(line, "%15s %lli %lli %lli", word, (long long *)&a,
-			   (long long *)&b, (long long *)&c) < 2)
+		strcpy(third, strcpy(second, "0"));
+		if (sscanf(line, "%15s %63s %63s %63s", word, first, second,
+			   third) < 2)
 			die("bad command");
+		a = number(first);
+		b = number(second);
+		c = number(third);
 		if (!strcmp(word, "call") || !strcmp(word, "text"))
 			call(a, b, c, *word == 't');
 		else if (!strcmp(word, "poke"))
