@@ -30,6 +30,11 @@ struct options {
 
 static volatile sig_atomic_t stopping, look_now;
 
+/* Bundles for modules may be wanted: one was sealed since they were last handed over, or
+ * there may be new files. */
+static bool try_modules = true;
+static bool stored_for_modules;	/* there are such bundles */
+
 static void on_signal(int signal)
 {
 	if (signal == SIGHUP)
@@ -147,6 +152,12 @@ static enum us_error seal(const struct options *options)
 	return error ? error : seal_with(path);
 }
 
+/* Of a bundle for a module: the module is not there, or has it. */
+static bool is_no_news(enum us_error error)
+{
+	return error == US_E_MODULE_NOT_SEALED || error == US_E_OLD_GENERATION;
+}
+
 static enum us_error install(const struct store_bundle *bundle)
 {
 	const struct carry what = { .op = US_OP_APPLY, .path = bundle->path };
@@ -167,6 +178,8 @@ static enum us_error install(const struct store_bundle *bundle)
 			error = US_E_PROTOCOL;
 	}
 	ring_release(&request);
+	if (error && bundle->module && is_no_news(error))
+		return US_OK;
 	if (error)
 		journal_failure(PRIORITY_ERROR, bundle->path);
 	return error;
@@ -180,7 +193,8 @@ static bool is_files_fault(enum us_error error)
 {
 	return (error >= US_E_SIG_MISSING && error <= US_E_BUNDLE_BOUNDS) ||
 	       error == US_E_FILE_OPEN || error == US_E_FILE_READ ||
-	       error == US_E_TOO_LARGE || error == US_E_OLD_GENERATION;
+	       error == US_E_TOO_LARGE || error == US_E_OLD_GENERATION ||
+	       error == US_E_MODULE_BUILD_ID || error == US_E_MODULE_BASE;
 }
 
 static enum us_error install_all(const struct store_list *list)
@@ -195,6 +209,8 @@ static enum us_error install_all(const struct store_list *list)
 		if (error && !is_files_fault(error))
 			break;
 	}
+	/* What ended the round may have kept one of a module back. */
+	try_modules = try_modules && i < list->count;
 	return first ? first : list->damaged;
 }
 
@@ -216,7 +232,8 @@ static enum us_error install_stored(const struct options *options)
 		fail(US_E_PROTOCOL, "status") :
 		store_list_bundles(options->patches, status.build_id,
 				   status.build_id_len, status.generation,
-				   &list);
+				   try_modules, &list);
+	stored_for_modules = list.for_modules;
 	if (error)
 		journal_failure(PRIORITY_ERROR, "stored bundles");
 	else
@@ -267,12 +284,12 @@ static enum us_error seal_modules(const struct options *options)
 	struct utsname name;
 
 	if (options->modules)
-		return modules_look(options->modules);
+		return modules_look(options->modules, &try_modules);
 	if (uname(&name) ||
 	    snprintf(path, sizeof(path), "/usr/lib/underseal/%s/modules",
 		     name.release) >= (int)sizeof(path))
 		return fail(US_E_FILE_READ, "uname");
-	return modules_look(path);
+	return modules_look(path, &try_modules);
 }
 
 static void watch(const struct options *options)
@@ -280,6 +297,7 @@ static void watch(const struct options *options)
 	const struct timespec pause = { (time_t)options->interval, 0 };
 	enum us_error error, reported = US_OK;
 	u64 next = 1, waited = 0;
+	bool tried;
 
 	while (!stopping) {
 		error = report_log(&next);
@@ -287,12 +305,17 @@ static void watch(const struct options *options)
 		if (error && error != reported)
 			journal_failure(PRIORITY_ERROR, "log");
 		reported = error;
+		tried = !try_modules;
 		seal_modules(options);
+		/* A new module runs unpatched until then. */
+		if (try_modules && tried && stored_for_modules)
+			install_stored(options);
 		nanosleep(&pause, NULL);
 		waited += options->interval;
 		if (stopping || (waited < RETRY_SECONDS && !look_now))
 			continue;
 		waited = 0;
+		try_modules = try_modules || look_now;
 		look_now = 0;
 		/* Each bundle's failure is reported where it arises. */
 		install_stored(options);
@@ -301,7 +324,7 @@ static void watch(const struct options *options)
 
 static enum us_error start(const struct options *options)
 {
-	enum us_error error = ring_open();
+	enum us_error error = ring_open(), later;
 
 	if (!error)
 		error = seal(options);
@@ -309,11 +332,17 @@ static enum us_error start(const struct options *options)
 		journal_failure(PRIORITY_ERROR, "the kernel is not sealed");
 		return error;
 	}
+	/* Those of the kernel wait for nothing. */
+	try_modules = false;
 	error = install_stored(options);
-	if (error)
-		journal(PRIORITY_ERROR, "not every stored bundle is installed");
+	try_modules = true;
 	if (seal_modules(options))
 		journal(PRIORITY_WARNING, "not every module is sealed");
+	later = stored_for_modules ? install_stored(options) : US_OK;
+	if (!error)
+		error = later;
+	if (error)
+		journal(PRIORITY_ERROR, "not every stored bundle is installed");
 	return error;
 }
 

@@ -96,7 +96,8 @@ static void report(const struct us_module_info *info)
 		"; as found, not verified");
 }
 
-static enum us_error seal_one(const char *directory, struct seen *module)
+static enum us_error seal_one(const char *directory, struct seen *module,
+			      bool *sealed)
 {
 	struct ring_request request = { 0 };
 	const struct us_module_info *info;
@@ -110,6 +111,7 @@ static enum us_error seal_one(const char *directory, struct seen *module)
 			report(info);
 		else
 			error = US_E_PROTOCOL;
+		*sealed = true;
 	}
 	ring_release(&request);
 	if (may_pass(error) && module->tries < MAX_TRIES)
@@ -138,7 +140,7 @@ static size_t read_names(char names[MAX_MODULES][US_NAME_MAX])
 	return count;
 }
 
-enum us_error modules_look(const char *directory)
+enum us_error modules_look(const char *directory, bool *sealed)
 {
 	static char names[MAX_MODULES][US_NAME_MAX];
 	enum us_error error, first = US_OK;
@@ -160,7 +162,7 @@ enum us_error modules_look(const char *directory)
 			module->tries = 0;
 		}
 		error = module->tries < MAX_TRIES ?
-			seal_one(directory, module) : US_OK;
+			seal_one(directory, module, sealed) : US_OK;
 		if (error == US_E_NO_HYPERVISOR || error == US_E_NOT_SEALED)
 			return error;
 		if (!first)

@@ -4,14 +4,15 @@
 #define UNDERSEAL_AGENT_MODULES_H
 
 #include "errors.h"
+#include "types.h"
 
 /*
  * Look at /proc/modules: for each module that was not there before, hand over
  * @directory/NAME.umod with its signature, or the name alone when there is no such
  * file, for the policy to decide. Reports successes and failures once for each
  * module; the kernel has to be sealed. The first error, when one should be looked
- * at: a module that has no baseline is none.
+ * at: a module that has no baseline is none. *@sealed becomes true when one was.
  */
-enum us_error modules_look(const char *directory);
+enum us_error modules_look(const char *directory, bool *sealed);
 
 #endif

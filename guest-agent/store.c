@@ -68,7 +68,13 @@ struct wanted {
 	const u8 *build_id;
 	u32 build_id_len;
 	u64 above;
+	bool modules;
 };
+
+static bool is_for_module(const struct us_bundle *bundle)
+{
+	return bundle->header->module[0];
+}
 
 /* Does the header say that @bundle is wanted? The control domain checks the rest. */
 static bool is_wanted(const struct us_bundle *bundle,
@@ -76,7 +82,8 @@ static bool is_wanted(const struct us_bundle *bundle,
 {
 	const struct us_bundle_header *header = bundle->header;
 
-	return header->generation > wanted->above &&
+	return (is_for_module(bundle) ? wanted->modules :
+		header->generation > wanted->above) &&
 	       header->build_id_len == wanted->build_id_len &&
 	       !memcmp(header->build_id, wanted->build_id,
 		       wanted->build_id_len);
@@ -101,9 +108,14 @@ static void add_bundle(const char *path, const struct wanted *wanted,
 		journal_failure(PRIORITY_ERROR, path);
 		if (!out->damaged)
 			out->damaged = error;
-	} else if (is_wanted(&bundle, wanted)) {
+		buffer_free(&file);
+		return;
+	}
+	out->for_modules = out->for_modules || is_for_module(&bundle);
+	if (is_wanted(&bundle, wanted)) {
 		snprintf(entry->path, sizeof(entry->path), "%s", path);
 		entry->generation = bundle.header->generation;
+		entry->module = is_for_module(&bundle);
 		out->count++;
 	}
 	buffer_free(&file);
@@ -141,10 +153,10 @@ static enum us_error gather(DIR *dir, const char *directory,
 }
 
 enum us_error store_list_bundles(const char *directory, const u8 *build_id,
-				 u32 build_id_len, u64 above,
+				 u32 build_id_len, u64 above, bool modules,
 				 struct store_list *out)
 {
-	const struct wanted wanted = { build_id, build_id_len, above };
+	const struct wanted wanted = { build_id, build_id_len, above, modules };
 	DIR *dir = opendir(directory);
 	enum us_error error;
 
