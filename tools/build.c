@@ -227,6 +227,8 @@ static enum us_error compile_after(struct build *build)
 	if (!error)
 		error = source_tree_build(&build->tree, build->objects.paths,
 					  build->objects.count, build->after);
+	if (!error)
+		error = others_after(build);
 	undone = source_tree_restore(&build->tree);
 	return error ? error : undone;
 }
@@ -266,13 +268,21 @@ static enum us_error find_vendor(struct build *build)
 
 static enum us_error compile(struct build *build)
 {
-	enum us_error error;
+	enum us_error error = others_before(build);
+	bool joined = false;
 
+	if (error)
+		return error;
 	note("compiling %zu objects without the fix", build->objects.count);
 	error = source_tree_build(&build->tree, build->objects.paths,
 				  build->objects.count, build->before);
 	if (!error)
 		error = find_vendor(build);
+	if (!error)
+		error = others_join(build, &joined);
+	if (!error && joined)
+		error = source_tree_build(&build->tree, build->objects.paths,
+					  build->objects.count, build->before);
 	if (error)
 		return error;
 	note("compiling them with the fix");
@@ -297,9 +307,12 @@ static enum us_error run(struct build *build, struct buffer *file)
 		error = apply_fix(build);
 	if (!error)
 		error = objects_of_fix(&build->tree, &build->fix,
-				       &build->units, &build->objects);
+				       &build->units, &build->objects,
+				       &build->others);
 	if (!error)
 		error = compile(build);
+	if (!error)
+		error = others_judge(build);
 	return error ? error : build_judge(build, file);
 }
 
@@ -314,6 +327,7 @@ static void release(struct build *build)
 	fix_free(&build->fix);
 	units_free(&build->units);
 	objects_free(&build->objects);
+	objects_free(&build->others);
 }
 
 enum us_error build_bundle(const struct build_options *options,

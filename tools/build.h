@@ -13,7 +13,7 @@ struct build_options {
 	const char *patch, *release, *source, *config, *headers, *vmlinux;
 	const char *module, *system_map, *name, *description, *output;
 	u64 generation, jobs;
-	bool fetch_only;
+	bool fetch_only, partial;
 };
 
 /* One fix on its way. */
@@ -32,6 +32,8 @@ struct build {
 	struct source_params params;
 	struct unit_list units;
 	struct object_list objects;
+	struct object_list others;	/* of other modules, which include what
+					 * the fix changes */
 	char module[PATH_MAX];		/* that all of them belong to, or "" */
 	char vendor[PATH_MAX];		/* the vendor's binary of that */
 };
@@ -39,6 +41,19 @@ struct build {
 /* All of it: the bundle is @file. Any error of the stages. */
 enum us_error build_bundle(const struct build_options *options,
 			   struct buffer *file);
+
+/*
+ * A fix to a header also changes modules that have its functions inlined, which this
+ * bundle cannot carry. In the tree without the fix: find out which of @build->others
+ * are a module's at all; those of the first module become the objects when the kernel
+ * itself has none. When @build->module is known, its own ones join the objects:
+ * *@joined, which then have to be compiled. With the fix: compile the rest once more.
+ * Then NOT_PATCHABLE names the functions that differ, or a warning with --partial.
+ */
+enum us_error others_before(struct build *build);
+enum us_error others_join(struct build *build, bool *joined);
+enum us_error others_after(struct build *build);
+enum us_error others_judge(struct build *build);
 
 /*
  * Judge the compiled objects: without the fix they have to be what the vendor's

@@ -136,31 +136,40 @@ static const struct path_rule *find_rule(const char *path)
 
 struct search {
 	const struct unit_list *units;
-	struct object_list *objects;
+	struct object_list *objects, *others;
 };
 
-static enum us_error add_unit(struct search *search, const char *unit)
+enum us_error objects_add(struct object_list *objects, const char *path)
 {
-	struct object_list *objects = search->objects;
+	size_t i;
+
+	for (i = 0; i < objects->count; i++)
+		if (!strcmp(objects->paths[i], path))
+			return US_OK;
+	if (objects->count == OBJECTS_MAX)
+		return fail(US_E_TOO_LARGE, "the fix touches more than %u "
+			    "objects; rather take the vendor's next kernel and "
+			    "'underseal diff'", OBJECTS_MAX);
+	return add_name(&objects->paths, &objects->count, path);
+}
+
+void objects_drop(struct object_list *objects, size_t index)
+{
+	free(objects->paths[index]);
+	objects->count--;
+	memmove(&objects->paths[index], &objects->paths[index + 1],
+		(objects->count - index) * sizeof(*objects->paths));
+}
+
+static enum us_error add_unit(struct object_list *objects, const char *unit)
+{
 	char *path = strdup(unit);
 	enum us_error error;
-	size_t i;
 
 	if (!path)
 		return fail(US_E_NO_MEMORY, "%s", unit);
 	path[strlen(path) - 1] = 'o';
-	for (i = 0; i < objects->count; i++) {
-		if (!strcmp(objects->paths[i], path)) {
-			free(path);
-			return US_OK;
-		}
-	}
-	if (objects->count == OBJECTS_MAX)
-		error = fail(US_E_TOO_LARGE, "the fix touches more than %u "
-			     "objects; rather take the vendor's next kernel and "
-			     "'underseal diff'", OBJECTS_MAX);
-	else
-		error = add_name(&objects->paths, &objects->count, path);
+	error = objects_add(objects, path);
 	free(path);
 	return error;
 }
@@ -169,14 +178,16 @@ static enum us_error found_unit(void *context, const char *unit)
 {
 	struct search *search = context;
 
-	return units_have(search->units, unit) ? add_unit(search, unit) : US_OK;
+	if (units_have(search->units, unit))
+		return add_unit(search->objects, unit);
+	return has_suffix(unit, ".c") ? add_unit(search->others, unit) : US_OK;
 }
 
 static enum us_error objects_of_file(const struct source_tree *tree,
 				     const char *path, struct search *search)
 {
 	const struct path_rule *rule = find_rule(path);
-	size_t before = search->objects->count;
+	size_t before = search->objects->count + search->others->count;
 	enum us_error error;
 
 	if (rule && rule->why)
@@ -185,14 +196,15 @@ static enum us_error objects_of_file(const struct source_tree *tree,
 	if (rule)
 		return US_OK;
 	if (units_have(search->units, path))
-		return add_unit(search, path);
+		return add_unit(search->objects, path);
 	error = includers_find(tree, path, found_unit, search);
 	/* A source file of its own that is not in the image: a module's, which
 	 * kbuild will tell. */
-	if (!error && search->objects->count == before &&
+	if (!error && search->objects->count + search->others->count == before &&
 	    has_suffix(path, ".c"))
-		error = add_unit(search, path);
-	if (!error && search->objects->count == before)
+		error = add_unit(search->objects, path);
+	else if (!error && search->objects->count + search->others->count ==
+		 before)
 		note("%s is not part of this kernel", path);
 	return error;
 }
@@ -200,15 +212,16 @@ static enum us_error objects_of_file(const struct source_tree *tree,
 enum us_error objects_of_fix(const struct source_tree *tree,
 			     const struct fix *fix,
 			     const struct unit_list *units,
-			     struct object_list *objects)
+			     struct object_list *objects,
+			     struct object_list *others)
 {
-	struct search search = { units, objects };
+	struct search search = { units, objects, others };
 	enum us_error error = US_OK;
 	size_t i;
 
 	for (i = 0; i < fix->target_count && !error; i++)
 		error = objects_of_file(tree, fix->targets[i].path, &search);
-	if (!error && !objects->count)
+	if (!error && !objects->count && !others->count)
 		error = fail(US_E_NOTHING_TO_REPLACE, "%s changes nothing that "
 			     "this kernel is made of", fix->path);
 	return error;

@@ -30,12 +30,19 @@ struct object_list {
  * The objects that @fix touches. A header or included file stands for every unit that
  * includes it, directly or not. NOT_PATCHABLE names what no bundle can carry:
  * assembly, configuration, code outside the kernel image. NOTHING_TO_REPLACE when
- * no file of the fix is part of a kernel. @ignored counts those that are not.
+ * no file of the fix is part of a kernel. @others are units that include what is
+ * fixed and are not in the image: a module's, or not configured.
  */
 enum us_error objects_of_fix(const struct source_tree *tree,
 			     const struct fix *fix,
 			     const struct unit_list *units,
-			     struct object_list *objects);
+			     struct object_list *objects,
+			     struct object_list *others);
+
+/* Append @path; it is fine when it is there already. TOO_LARGE, NO_MEMORY. */
+enum us_error objects_add(struct object_list *objects, const char *path);
+/* Remove the entry at @index. */
+void objects_drop(struct object_list *objects, size_t index);
 void objects_free(struct object_list *objects);
 
 /* For objects_of_fix(): every source file of the kernel that includes @path, itself

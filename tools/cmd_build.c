@@ -10,7 +10,7 @@
 #include "report.h"
 
 enum { KEY_SOURCE = 0x300, KEY_CONFIG, KEY_VMLINUX, KEY_HEADERS, KEY_MODULE,
-       KEY_FETCH };
+       KEY_FETCH, KEY_PARTIAL };
 
 static const struct argp_option option_table[] = {
 	{ "patch", 'p', "FILE", 0, "the fix, a unified diff", 0 },
@@ -32,6 +32,8 @@ static const struct argp_option option_table[] = {
 	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },
 	{ "jobs", 'J', "NUMBER", 0, "compilers that run at once", 0 },
+	{ "partial", KEY_PARTIAL, NULL, 0, "leave out what the fix changes in "
+	  "other modules", 0 },
 	{ "fetch-only", KEY_FETCH, NULL, 0, "fetch what --release needs, "
 	  "and end", 0 },
 	{ 0 }
@@ -107,6 +109,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FETCH:
 		options->fetch_only = true;
+		return 0;
+	case KEY_PARTIAL:
+		options->partial = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		return usage_error("'%s' is no option", arg);

@@ -13,7 +13,7 @@ TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_online.c tools/cmd_verify.c
 TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
 	tools/build_includes.c tools/build_judge.c tools/build_changes.c \
-	tools/build_types.c tools/build_carry.c tools/source_tree.c \
+	tools/build_types.c tools/build_others.c tools/build_carry.c tools/source_tree.c \
 	tools/source_kbuild.c tools/source_change.c tools/fix_file.c \
 	tools/fix_apply.c tools/archive.c tools/process.c
 TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \

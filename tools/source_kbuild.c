@@ -414,6 +414,43 @@ static enum us_error build(const struct source_tree *tree, const char *flags,
 	return error;
 }
 
+static bool was_made(const struct source_tree *tree, const char *object)
+{
+	char path[PATH_MAX];
+
+	return !make_path(path, "%s/%s", tree->path, object) &&
+	       !access(path, R_OK);
+}
+
+enum us_error source_tree_try(const struct source_tree *tree,
+			      char *const *objects, size_t count,
+			      const char *into)
+{
+	struct make make = { .count = 0 };
+	struct buffer said = { 0 };
+	enum us_error error;
+	int status = 0;
+	size_t i;
+
+	if (mkdir(into, 0755))
+		return fail(US_E_FILE_WRITE, "%s: %s", into, strerror(errno));
+	error = drop_objects(tree, objects, count);
+	if (!error)
+		error = make_start(&make, tree, SECTIONS, count + 1);
+	if (!error)
+		make.argv[make.count++] = "-k";
+	for (i = 0; i < count && !error; i++)
+		make.argv[make.count++] = objects[i];
+	if (!error)
+		error = run_make(tree, &make, &status, &said);
+	for (i = 0; i < count && !error; i++)
+		if (was_made(tree, objects[i]))
+			error = take_object(tree, objects[i], into);
+	free(make.argv);
+	buffer_free(&said);
+	return error;
+}
+
 enum us_error source_tree_build(const struct source_tree *tree,
 				char *const *objects, size_t count,
 				const char *into)

@@ -62,6 +62,12 @@ enum us_error source_tree_build(const struct source_tree *tree,
 				char *const *objects, size_t count,
 				const char *into);
 
+/* The same, as far as it goes: what does not compile is not there. Makes the
+ * directory @into. */
+enum us_error source_tree_try(const struct source_tree *tree,
+			      char *const *objects, size_t count,
+			      const char *into);
+
 /* The same with the vendor's flags alone; makes the directory @into. */
 enum us_error source_tree_build_plain(const struct source_tree *tree,
 				      char *const *objects, size_t count,

@@ -107,7 +107,8 @@ noinline int two_twice(int x)
 }
 """
 
-MOD = """#include "one.h"
+MOD = """#include "mod.h"
+#include "one.h"
 
 noinline int mod_scale(int x)
 {
@@ -115,12 +116,23 @@ noinline int mod_scale(int x)
 }
 noinline int mod_other(int x)
 {
-	return mod_scale(x) + counter;
+	return mod_scale(x) + STEP + counter;
+}
+"""
+
+# Not configured: kbuild makes it when asked to, as for the image.
+UNUSED = """#include "unused.h"
+
+int unused(int x)
+{
+	return x + USED;
 }
 """
 
 FILES = {"fs/mod.c": MOD, "Makefile": MAKEFILE, "Kbuild": "", "Kconfig": "config A\n",
          "fs/one.c": ONE, "fs/two.c": TWO, "include/one.h": HEADER,
+         "fs/mod.h": "#define STEP 1\n", "fs/unused.c": UNUSED,
+         "fs/unused.h": "#define USED 1\n",
          "fs/three.S": ".globl three\n", "Documentation/x.rst": "words\n"}
 
 
@@ -216,8 +228,14 @@ def test_good_fixes():
     tree, = glob.glob("cache/underseal/trees/*[0-9a-f]")
     equal("the cached source is as it was", read(f"{tree}/fs/one.c").decode(),
           ONE)
-    made("build of a fix to a header", *arguments(fix("header.diff", {
-        "include/one.h": ("x * 3", "x * 5")})))
+    no_bundle("NOT_PATCHABLE a function that a module has inlined", fix(
+        "header.diff", {"include/one.h": ("x * 3", "x * 5")}),
+        says="mod_scale of fs/mod.o")
+    done = underseal(*arguments("header.diff", "--partial"))
+    check("build of a fix to a header, without the module", not done.returncode,
+          done.stderr)
+    check("the module's function is named", "left as it is in modules: mod_scale"
+          in done.stderr and "mod_other" not in done.stderr, done.stderr)
     equal("a header's users change, in two objects", replaced("fix.upatch"),
           ["one_scale", "two_scale"])
     made("build of a fix to one of two functions of one name",
@@ -294,6 +312,22 @@ def test_modules():
         "fs/mod.c": ("+ counter", "- counter"),
         "fs/one.c": ("x ?", "!x ?")}), "--module", "mod.ko",
         says="both fs/mod and the kernel")
+
+
+def test_module_headers():
+    no_bundle("NOT_PATCHABLE a header of the module alone", fix("own.diff", {
+        "fs/mod.h": ("STEP 1", "STEP 2")}), "--module", "mod.ko",
+        says="1 changes: mod_other")
+    no_bundle("NOT_PATCHABLE a header and a file of the module", fix(
+        "mods.diff", {"fs/mod.h": ("STEP 1", "STEP 2"),
+                      "fs/mod.c": ("stays(x);", "stays(x + 1);")}),
+        "--module", "mod.ko", says="2 changes: mod_scale, mod_other")
+    no_bundle("NOTHING_TO_REPLACE a header of what is not configured", fix(
+        "unused.diff", {"fs/unused.h": ("USED 1", "USED 2")}))
+    no_bundle("COMPILE a header that a module does not compile with", fix(
+        "break.diff", {"include/one.h": (
+            "x * 3;", "x * 4;\n#ifdef MODULE\nbreak it\n#endif")}),
+        says="fs/mod.o")
 
 
 def test_bad_diffs():
@@ -537,6 +571,7 @@ def test_build():
     test_good_fixes()
     test_refused_fixes()
     test_modules()
+    test_module_headers()
     test_bad_diffs()
     test_wrong_kernel()
     test_usage()
