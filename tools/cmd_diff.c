@@ -220,6 +220,33 @@ static enum us_error check_obstacle(const struct plan *plan,
 		    obstacle->verdict.detail, diff_obstacles(plan));
 }
 
+/* Functions that share inlined ones, data or locks with those in the bundle may be
+ * among these; nothing in the code tells. */
+static void name_left_out(const struct plan *plan)
+{
+	const struct decision *decision;
+	struct buffer names = { 0 };
+	u32 count = 0, i;
+
+	for (i = 0; i < plan->changes.count; i++) {
+		decision = &plan->decisions[i];
+		if (decision->change.kind != CHANGE_FUNCTION ||
+		    decision->chosen || decision->verdict.reason == REASON_INIT)
+			continue;
+		if (buffer_append(&names, count ? ", " : "", count ? 2 : 0) ||
+		    buffer_append(&names, decision_name(plan, decision),
+				  strlen(decision_name(plan, decision))))
+			break;
+		count++;
+	}
+	if (count)
+		warning("%u changed functions stay as they are; make sure that "
+			"those in the bundle can do without their changes: "
+			"%.*s", count, (int)names.len,
+			(const char *)names.data);
+	buffer_free(&names);
+}
+
 static enum us_error carry_out(struct plan *plan, const struct options *options)
 {
 	enum us_error error = US_OK;
@@ -228,6 +255,8 @@ static enum us_error carry_out(struct plan *plan, const struct options *options)
 		error = check_obstacle(plan, options);
 		if (!error)
 			error = write_bundle(plan, options);
+		if (!error)
+			name_left_out(plan);
 	}
 	if (error || (options->output && !options->report))
 		return error;

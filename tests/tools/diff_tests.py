@@ -138,6 +138,12 @@ def test_choice():
     refused("SYMBOL_MISSING in --exclude", *both, *make, "-x", "nothing")
     made("the last caller of one that is gone goes along", *both, *make, "-f",
          "called_by_gone,calls_gone")
+    done = underseal(*both, *make, "-f", "chosen,plain")
+    stay = [name for name in DECISIONS if name not in ("chosen", "plain")]
+    warned = done.stderr.split("their changes: ")[-1].split()
+    equal("every changed function that stays is named",
+          sorted(name.strip(",") for name in warned),
+          sorted(name for name in stay if DECISIONS[name] != "init-code"))
     made("--functions", *both, *make, "-f", "chosen,plain")
     equal("only what was asked for", len(read_bundle("d.upatch")["hunks"]), 2)
     patched = [name for name, wanted in DECISIONS.items() if wanted == "patch"]
