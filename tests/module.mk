@@ -109,6 +109,29 @@ $(G)/modules/.made: $(G)/us_attack.ko $(K)/version $(UNDERSEAL) $(TEST_KEY)
 	done
 	$(Q)touch $@
 
+# A module of the tests' own with a fault, and the bundle that takes it away.
+$(G)/patched/.made: $(wildcard tests/guest/patched/*) $(K)/version $(UNDERSEAL) \
+		$(TEST_KEY)
+	$(Q)rm -rf $(@D) $(G)/patched-new && mkdir -p $(@D)
+	$(Q)cp -r tests/guest/patched $(G)/patched-new
+	$(Q)for fixed in "" 1; do \
+		env -u MAKEFLAGS $(MAKE) -s -C $(K)/headers \
+			M=$(abspath $(G)/patched-new) FIXED=$$fixed \
+			CONFIG_DEBUG_INFO_BTF_MODULES= clean modules \
+			> $(G)/patched.log 2>&1 || { cat $(G)/patched.log; exit 1; }; \
+		test "$$fixed" || cp $(G)/patched-new/us_patched.ko $(@D); \
+	done
+	$(Q)$(UNDERSEAL) baseline $(@D)/us_patched.ko --kernel $(K)/vmlinux \
+		-o $(@D)/us_patched.umod
+	$(Q)$(UNDERSEAL) diff $(@D)/us_patched.ko $(G)/patched-new/us_patched.ko \
+		--kernel $(K)/vmlinux --generation 1 --name answer \
+		-o $(@D)/answer.upatch > $(G)/patched.log
+	$(Q)$(UNDERSEAL) authorize-revert $(@D)/answer.upatch \
+		-o $(@D)/answer.revert
+	$(Q)set -e; for file in us_patched.umod answer.upatch answer.revert; do \
+		$(UNDERSEAL) sign $(@D)/$$file --key $(TEST_KEY) 2> /dev/null; done
+	$(Q)strip --strip-debug $(@D)/us_patched.ko && touch $@
+
 $(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
 		$(UNDERSEAL)
 	$(Q)$(UNDERSEAL) bundle $< --baseline $(G)/baseline.ubase \
@@ -146,10 +169,10 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 
 $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 		$(G)/bad/.made $(MAPPING_VALUES:%=$(G)/mapping-%.minisig) \
-		$(G)/modules/.made \
+		$(G)/modules/.made $(G)/patched/.made \
 		| $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
-	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/modules \
+	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/modules $(G)/patched \
 		$(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \

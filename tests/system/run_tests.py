@@ -26,6 +26,7 @@ import files
 import loader_checks
 import machine
 import module_checks
+import module_patch_checks
 import pin_checks
 import seal_checks
 import server_checks
@@ -103,6 +104,7 @@ def jobs(report, kernel, scratch, only):
                              or not getattr(check, "several_cpus", False)],
               smp)
     suite("modules", module_checks.CHECKS, 2)
+    suite("module-patches", module_patch_checks.CHECKS, 2)
     suite("guest-agent", agent_checks.CHECKS, 2)
     suite("threads", server_checks.THREADED_CHECKS, 4,
           accel="tcg,thread=multi")
