@@ -11,7 +11,7 @@
 
 struct build_options {
 	const char *patch, *release, *source, *config, *headers, *vmlinux;
-	const char *module, *system_map, *name, *description, *output;
+	const char *module, *modules, *system_map, *name, *description, *output;
 	u64 generation, jobs;
 	bool fetch_only, partial;
 };

@@ -7,6 +7,7 @@
 #include "build_judge.h"
 #include "bundle_make.h"
 #include "cli.h"
+#include "diff_module.h"
 #include "diff_plan.h"
 #include "diff_report.h"
 
@@ -57,40 +58,41 @@ static enum us_error make_bundle(const struct judge *judge, struct plan *plan,
 	return error;
 }
 
-/* A bundle says where code lies by its distance from the kernel's text; modules
- * lie anywhere. */
-static enum us_error refuse_module(const struct judge *judge)
+/* Where the module that is patched lies, and in which kernel. */
+static enum us_error open_home(const struct judge *judge,
+			       struct module_home *home)
 {
-	const struct change *change;
-	char names[600] = "";
-	size_t len = 0;
-	u32 i;
+	const struct build *build = judge->build;
+	const struct home_files files = {
+		.module = build->vendor, .kernel = build->kernel.vmlinux,
+		.modules = build->options->modules,
+	};
+	enum us_error error = home_open(home, &files);
 
-	for (i = 0; i < judge->changes.count && len < sizeof(names) / 2; i++) {
-		change = &judge->changes.list[i];
-		len += snprintf(names + len, sizeof(names) - len, "%s%.200s",
-				i ? ", " : "", change->new != SIDE_NONE ?
-				judge->after.symbols[change->new].name :
-				judge->vendor.symbols[change->old].name);
-	}
-	return fail(US_E_NOT_PATCHABLE, "%s is a module, and a bundle changes "
-		    "the kernel image alone; %u changes: %s",
-		    judge->build->module, judge->changes.count, names);
+	return error ? error : home_check_release(&judge->vendor,
+						  &home->kernel);
 }
 
 enum us_error judge_carry(struct judge *judge, struct buffer *file)
 {
 	const struct plan_choice all = { 0 };
+	struct module_home home = { 0 };
+	enum us_error error = US_OK;
 	struct plan plan = { 0 };
-	enum us_error error;
 
-	if (judge->build->module[0])
-		return refuse_module(judge);
-	error = plan_changes(&plan, &judge->carried, &judge->changes, &all);
+	if (judge->build->module[0]) {
+		error = open_home(judge, &home);
+		judge->carried.home = &home;
+	}
+	if (!error)
+		error = plan_changes(&plan, &judge->carried, &judge->changes,
+				     &all);
 	if (!error)
 		error = check_obstacles(&plan);
 	if (!error)
 		error = make_bundle(judge, &plan, file);
 	plan_free(&plan);
+	judge->carried.home = NULL;
+	home_close(&home);
 	return error;
 }

@@ -26,6 +26,8 @@ static const struct argp_option option_table[] = {
 	{ "system-map", 'm', "FILE", 0, "its System.map, to compare with", 0 },
 	{ "module", KEY_MODULE, "FILE", 0, "the module that is to be patched, "
 	  "with symbols", 0 },
+	{ "modules", 'M', "DIR", 0, "modules that it may refer to, as in "
+	  "/lib/modules/RELEASE", 0 },
 	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
 	  "installed before", 0 },
 	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
@@ -77,6 +79,8 @@ static const char **text_option(struct build_options *options, int key)
 		return &options->vmlinux;
 	case KEY_MODULE:
 		return &options->module;
+	case 'M':
+		return &options->modules;
 	case 'm':
 		return &options->system_map;
 	case 'n':

@@ -110,13 +110,15 @@ noinline int two_twice(int x)
 MOD = """#include "mod.h"
 #include "one.h"
 
+static int uses;
+
 noinline int mod_scale(int x)
 {
 	return scale(x) * stays(x);
 }
 noinline int mod_other(int x)
 {
-	return mod_scale(x) + STEP + counter;
+	return mod_scale(x) + STEP + counter + uses++;
 }
 """
 
@@ -161,7 +163,12 @@ def make_kernel():
             f"../{name}.o", cwd="tree", check=True)
     run("gcc", *CFLAGS.split(), "-Iinclude", "-c", "fs/mod.c", "-o",
         "../mod.o", cwd="tree", check=True)
-    build("ld", "-r", "-o", "mod.ko", "mod.o")
+    for name, release in (("mod", RELEASE), ("foreign", "6.1.0-1-test")):
+        write("info.S", '.section .modinfo, "a"\n.asciz "name=mod"\n'
+                        f'.asciz "vermagic={release} SMP"\n'
+                        '.section .note.GNU-stack, "", @progbits\n')
+        build("gcc", "-c", "info.S", "-o", "info.o")
+        build("ld", "-r", "--build-id", "-o", f"{name}.ko", "mod.o", "info.o")
     build("ld", "-q", "--build-id", "-T", write("build.lds", script),
           "kernel-base.o", "code-base.o", "one.o", "two.o", "-o", "vmlinux-base")
 
@@ -303,8 +310,37 @@ def test_refused_fixes():
 
 def test_modules():
     patch = fix("mod.diff", {"fs/mod.c": ("+ counter", "- counter")})
-    no_bundle("NOT_PATCHABLE a module", patch, "--module", "mod.ko",
-              says="1 changes: mod_other")
+    shown = made("build of a fix in a module", *arguments(patch, "--module",
+                                                          "mod.ko"))
+    equal("the module's function is replaced",
+          (replaced("fix.upatch"), (shown.get("module") or {}).get("name")),
+          (["mod_other"], "mod"))
+    first = read("fix.upatch")
+    made("the same fix in a module again", *arguments(patch, "--module",
+                                                      "mod.ko"))
+    equal("same inputs, same bytes, for a module", read("fix.upatch"), first)
+    results = []
+    for bundle in ([], ["fix.upatch"]):
+        machine = Machine("vmlinux-base")
+        machine.command = ["./run", "vmlinux-base", "mod.ko", *bundle]
+        machine.lines = ["call mod_other 4", "call mod_other 4",
+                         "call mod_scale 2"]
+        results.append([int(line) for line in machine.go()])
+    # counter is 3; uses, the module's own, goes on counting.
+    equal("what a module's new body does", [new - old for old, new
+                                            in zip(*results)], [-6, -6, 0])
+    no_bundle("WRONG_BUILD_ID a module of another kernel", patch, "--module",
+              "foreign.ko", says="6.1.0-1-test")
+    no_bundle("NOT_PATCHABLE a new variable of a module", fix("modvar.diff", {
+        "fs/mod.c": ("return scale(x) *", "static int more;\n\n\treturn "
+                     "more++ + scale(x) *")}), "--module", "mod.ko",
+        says="more")
+    no_bundle("NOT_PATCHABLE what the kernel does not export", fix(
+        "modimport.diff", {"fs/mod.c": (
+            "\treturn mod_scale(x) + STEP + counter",
+            "\textern int table_of(int x);\n\n"
+            "\treturn mod_scale(x) + table_of(x)")}),
+        "--module", "mod.ko", says="table_of")
     no_bundle("ARCHIVE a module that is not named", patch, says="--module")
     no_bundle("BUILD_MISMATCH a module of another source", patch, "--module",
               "two.o", says="mod_other")
@@ -315,13 +351,16 @@ def test_modules():
 
 
 def test_module_headers():
-    no_bundle("NOT_PATCHABLE a header of the module alone", fix("own.diff", {
-        "fs/mod.h": ("STEP 1", "STEP 2")}), "--module", "mod.ko",
-        says="1 changes: mod_other")
-    no_bundle("NOT_PATCHABLE a header and a file of the module", fix(
+    made("build of a header of the module alone", *arguments(fix("own.diff", {
+        "fs/mod.h": ("STEP 1", "STEP 2")}), "--module", "mod.ko"))
+    equal("its users in the module change", replaced("fix.upatch"),
+          ["mod_other"])
+    made("build of a header and a file of the module", *arguments(fix(
         "mods.diff", {"fs/mod.h": ("STEP 1", "STEP 2"),
                       "fs/mod.c": ("stays(x);", "stays(x + 1);")}),
-        "--module", "mod.ko", says="2 changes: mod_scale, mod_other")
+        "--module", "mod.ko"))
+    equal("both of its functions", sorted(replaced("fix.upatch")),
+          ["mod_other", "mod_scale"])
     no_bundle("NOTHING_TO_REPLACE a header of what is not configured", fix(
         "unused.diff", {"fs/unused.h": ("USED 1", "USED 2")}))
     no_bundle("COMPILE a header that a module does not compile with", fix(
