@@ -24,10 +24,13 @@ enum us_error author_open(struct author *author, struct match *match,
 	author->old_changed = calloc(old->symbol_count + 1, 1);
 	if (!author->bodies || !author->used_changed || !author->old_changed)
 		return fail(US_E_NO_MEMORY, "bodies");
+	if (orc_open(&author->orc, match->new))
+		return fail_code();
 	for (i = 0; i < changes->count; i++)
 		if (changes->list[i].old != SIDE_NONE)
 			author->old_changed[changes->list[i].old] =
 				changes->list[i].kind + 1;
+	author->strange_orc = orc_forms_differ(old, match->new);
 	author->kernel = old->linked ? old : match->home ?
 			 &match->home->kernel : NULL;
 	/* For a report every address counts from the relocatable file's own. */
@@ -51,6 +54,7 @@ void author_clear(struct author *author)
 		buffer_free(&author->bodies[i].bytes);
 		free(author->bodies[i].fixups);
 		free(author->bodies[i].map);
+		free(author->bodies[i].ranges);
 		author->bodies[i] = (struct body){ 0 };
 	}
 	author->body_count = 0;
@@ -64,6 +68,7 @@ void author_close(struct author *author)
 	free(author->bodies);
 	free(author->used_changed);
 	free(author->old_changed);
+	orc_close(&author->orc);
 	*author = (struct author){ 0 };
 }
 
@@ -113,10 +118,10 @@ enum us_error author_carry(struct author *author, u32 symbol, u32 *index)
 	return error;
 }
 
-/* Code first, then constants; a constant keeps its alignment. */
+/* Unwind data, code, then constants; a constant keeps its alignment. */
 static enum us_error assign_places(struct author *author, u64 *total)
 {
-	u64 at = 0;
+	u64 at = author_unwind_size(author);
 	u32 i, pass;
 
 	for (pass = 0; pass < 2; pass++) {
@@ -230,5 +235,5 @@ enum us_error author_lay_out(struct author *author, struct buffer *payload,
 			error = apply_fixup(author, &author->bodies[i],
 					    &author->bodies[i].fixups[k],
 					    payload, relocs);
-	return error;
+	return error ? error : author_unwind_write(author, payload);
 }

@@ -18,6 +18,7 @@
  *	BUG			a jump to a BUG of the old kernel in the same file
  *	WARN			a call of what the kernel's handler of UD2 calls;
  *				WARN_ONCE shares its mark with the old function's
+ *	unwind data		goes along, in front of the code (unwind.h)
  *
  * What cannot be carried soundly is refused with a reason.
  */
@@ -26,6 +27,7 @@
 
 #include "bundle.h"
 #include "diff_compare.h"
+#include "diff_unwind.h"
 #include "file.h"
 
 #define REASONS(X) \
@@ -44,6 +46,7 @@ X(WARN, "warning", "has a WARN or BUG that the old kernel lacks") \
 X(JUMP_LABEL, "jump-label", "has a jump label that cannot be followed") \
 X(STATIC_CALL, "static-call", "has a static call that the old kernel lacks") \
 X(ALTERNATIVE, "alternative", "has alternatives of an unknown kind") \
+X(UNWIND, "unwind-data", "has unwind data of another form") \
 X(REFERENCE, "reference", "refers to what the old kernel lacks") \
 X(LEFT_OUT, "left-out", "depends on a changed function that is left out") \
 X(REMOVED, "removed", "is gone in the new kernel") \
@@ -99,6 +102,11 @@ struct body {
 	struct fixup *fixups;
 	u32 fixup_count, fixup_room;
 	u32 *map;		/* code: offset in bytes by old offset, or ~0 */
+	struct unwind_range {	/* code: how to unwind from @at on */
+		u32 at;
+		u8 orc[US_UNWIND_ORC];
+	} *ranges;
+	u32 range_count, range_room;
 	struct warning {	/* calls to code that warns, behind the body */
 		u32 site;	/* of the new side's sites */
 		u32 call_end;
@@ -118,6 +126,10 @@ struct author {
 	u64 link_base;			/* its _text */
 	u64 capability;			/* x86_capability[] of boot_cpu_data, or 0 */
 	bool strange_warn;		/* __warn() is not as it is called here */
+	bool strange_orc;		/* the new side's unwind data has another form */
+	struct orc_tables orc;		/* of the new side */
+	u64 unwind_shift;		/* from the code being emitted to that whose
+					 * unwind data it has */
 	u8 *old_changed;		/* by old symbol: enum change_kind + 1 */
 	struct body *bodies;
 	u32 body_count;

@@ -168,6 +168,11 @@ static enum us_error emit_all(struct emission *work, bool sites)
 	u64 at = 0, consumed;
 
 	while (at < work->len) {
+		error = author_unwind_as(work->author, work->index,
+					 work->address + at +
+					 work->author->unwind_shift);
+		if (error)
+			return error;
 		if (!code_decode(work->bytes + at, work->len - at, &insn))
 			return author_refuse(work->author, REASON_ASSEMBLY,
 					     "unknown instruction at %#llx of "
@@ -176,7 +181,6 @@ static enum us_error emit_all(struct emission *work, bool sites)
 					     (work->address + at));
 		map_insn(work, work->address + at);
 		consumed = 0;
-		error = US_OK;
 		if (sites)
 			error = author_emit_site(work->author, work->index,
 						 work->address + at, &insn,
@@ -210,6 +214,36 @@ enum us_error author_emit_code(struct author *author, u32 index, u64 address,
 	return error;
 }
 
+static const struct code_prefix *find_prefix(const struct author *author,
+					     u32 symbol)
+{
+	u32 i;
+
+	for (i = 0; i < author->changes->count; i++)
+		if (author->changes->list[i].prefix &&
+		    author->changes->list[i].new == symbol)
+			return author->changes->list[i].prefix;
+	return NULL;
+}
+
+static enum us_error emit_prefix(struct author *author, u32 index)
+{
+	struct body *body = &author->bodies[index];
+	const struct code_prefix *prefix = find_prefix(author, body->symbol);
+	enum us_error error;
+
+	if (!prefix)
+		return US_OK;
+	error = author_unwind_called(author, index, 0);
+	if (!error)
+		error = author_put(body, prefix->code, prefix->len);
+	if (!error)
+		error = author_put_return(author, index);
+	if (!error)
+		author_land_here(body, prefix->skip);
+	return error;
+}
+
 enum us_error author_emit(struct author *author, u32 index)
 {
 	struct body *body = &author->bodies[index];
@@ -219,12 +253,17 @@ enum us_error author_emit(struct author *author, u32 index)
 		return author_refuse(author, REASON_INIT, "%s is for boot only",
 				     author->match->new->symbols[body->symbol].
 				     name);
+	if (author->strange_orc)
+		return author_refuse(author, REASON_UNWIND, "the two kernels "
+				     "differ in struct orc_entry");
 	body->map = malloc((body->len + 1) * sizeof(u32));
 	if (!body->map)
 		return fail(US_E_NO_MEMORY, "code");
 	memset(body->map, 0xff, (body->len + 1) * sizeof(u32));
-	error = author_emit_code(author, index, body->address, body->len,
-				 true);
+	error = emit_prefix(author, index);
+	if (!error)
+		error = author_emit_code(author, index, body->address,
+					 body->len, true);
 	return error ? error : author_emit_warnings(author, index);
 }
 

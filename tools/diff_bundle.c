@@ -276,6 +276,7 @@ enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 		error = author_open(&author, plan->match, &plan->changes);
 	author.capability = plan->capability;
 	author.strange_warn = plan->strange_warn;
+	author.strange_orc |= plan->strange_orc;
 	if (!error)
 		error = carry_chosen(plan, &author, bodies);
 	if (!error)

@@ -15,11 +15,19 @@ enum change_kind {
 	CHANGE_NEW_EXPORT,	/* a symbol that modules may now use */
 };
 
+/* Code that goes in front of a new body. It comes to its end, where a return is put,
+ * or takes a branch to the body, whose distance ends at @skip. */
+struct code_prefix {
+	const u8 *code;
+	u64 len, skip;
+};
+
 struct change {
 	u8 kind;		/* enum change_kind */
 	u32 old, new;		/* symbols, SIDE_NONE where there is none */
 	u64 at;			/* offset of the first difference */
 	const char *what;	/* what differs there, for people */
+	const struct code_prefix *prefix; /* NULL: none */
 };
 
 /* Immediate operands that may be nothing but line numbers. */

@@ -270,6 +270,13 @@ static enum us_error place_new_object(struct author *author, u32 symbol,
 				 place);
 }
 
+/* Ends of what is gone after boot: addresses are compared with them, later too. */
+static bool is_bound(const char *name)
+{
+	return !strcmp(name, "_sinittext") || !strcmp(name, "_einittext") ||
+	       !strcmp(name, "__init_begin") || !strcmp(name, "__init_end");
+}
+
 static enum us_error place_object(struct author *author, u32 symbol,
 				  u64 address, struct place *place)
 {
@@ -293,7 +300,7 @@ static enum us_error place_object(struct author *author, u32 symbol,
 				     object->address) ? REASON_PER_CPU :
 				     REASON_CHANGED_DATA, "uses %s, which is "
 				     "not as it was", object->name);
-	if (side_is_init(match->old, old->address))
+	if (side_is_init(match->old, old->address) && !is_bound(object->name))
 		return author_refuse(author, REASON_INIT, "refers to %s",
 				     object->name);
 	return author_old(author, old->address + offset, place);

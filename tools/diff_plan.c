@@ -357,6 +357,8 @@ static enum us_error decide_all(struct plan *plan,
 	warn = layouts_parameters(&plan->layouts, "__warn");
 	plan->strange_warn = warn >= 0 && warn != (int)WARN_PARAMETERS;
 	author.strange_warn = plan->strange_warn;
+	plan->strange_orc = layouts_changed(&plan->layouts, "orc_entry");
+	author.strange_orc |= plan->strange_orc;
 	for (i = 0; i < plan->changes.count && !error; i++) {
 		plan->decisions[i].change = plan->changes.list[i];
 		error = decide(plan, &author, &plan->decisions[i]);

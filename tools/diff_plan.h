@@ -25,7 +25,7 @@ struct plan {
 	struct layouts layouts;
 	bool layouts_judged;		/* by the caller, in another way */
 	u64 capability;			/* as in struct author */
-	bool strange_warn;
+	bool strange_warn, strange_orc;
 };
 
 /* Which changes the user wants; names may be repeated. */

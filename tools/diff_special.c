@@ -92,22 +92,39 @@ enum us_error author_put_branch(struct body *body, u16 opcode, u64 *end)
 	return error;
 }
 
+/* The kernel puts a variant where the site is, and its instructions have the unwind
+ * data of those that they replace (objtool sees to it that this is right). */
+static enum us_error emit_replacement(struct author *author, u32 index,
+				      const struct alternative *alternative,
+				      u64 address)
+{
+	enum us_error error;
+
+	author->unwind_shift = address - alternative->replacement;
+	error = author_emit_code(author, index, alternative->replacement,
+				 alternative->replacement_len, false);
+	author->unwind_shift = 0;
+	return error;
+}
+
 static enum us_error emit_variant(struct author *author, u32 index,
 				  const struct alternative *alternative,
-				  u64 *done)
+				  u64 address, u64 *done)
 {
-	enum us_error error = US_OK;
+	enum us_error error = author_unwind_as(author, index, address);
 	u64 next;
 
-	error = emit_feature_test(author, index, alternative);
+	if (!error)
+		error = emit_feature_test(author, index, alternative);
 	if (!error)
 		error = author_put_branch(&author->bodies[index],
 				   alternative->inverted ? JCC_NOT_EQUAL :
 				   JCC_EQUAL, &next);
 	if (!error && alternative->replacement_len)
-		error = author_emit_code(author, index,
-					 alternative->replacement,
-					 alternative->replacement_len, false);
+		error = emit_replacement(author, index, alternative, address);
+	if (!error)
+		error = author_unwind_as(author, index,
+					 address + alternative->len);
 	if (!error)
 		error = author_put_branch(&author->bodies[index], JMP_REL32, done);
 	if (!error)
@@ -129,12 +146,10 @@ static enum us_error emit_variants(struct author *author, u32 index,
 		always = list[i].feature == FEATURE_ALWAYS &&
 			 !list[i].inverted;
 		if (always && list[i].replacement_len)
-			error = author_emit_code(author, index,
-						 list[i].replacement,
-						 list[i].replacement_len,
-						 false);
+			error = emit_replacement(author, index, &list[i],
+						 address);
 		else if (!always)
-			error = emit_variant(author, index, &list[i],
+			error = emit_variant(author, index, &list[i], address,
 					     &done[used++]);
 	}
 	if (!error && !always)

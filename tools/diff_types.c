@@ -421,13 +421,16 @@ void layouts_free(struct layouts *layouts)
 	*layouts = (struct layouts){ 0 };
 }
 
-/* Is a type called @name among those that changed? */
+bool layouts_changed(const struct layouts *layouts, const char *name)
+{
+	return layouts->changed_count &&
+	       bsearch(&name, layouts->names, layouts->changed_count,
+		       sizeof(*layouts->names), compare_strings);
+}
+
 static bool named_changed(void *context, const char *name)
 {
-	const struct layouts *layouts = context;
-
-	return bsearch(&name, layouts->names, layouts->changed_count,
-		       sizeof(*layouts->names), compare_strings);
+	return layouts_changed(context, name);
 }
 
 const char *layouts_used(struct layouts *layouts, u64 address)

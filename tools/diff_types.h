@@ -34,6 +34,9 @@ void layouts_free(struct layouts *layouts);
  * side uses, or NULL. Any such type, when nothing tells what functions use. */
 const char *layouts_used(struct layouts *layouts, u64 address);
 
+/* Is the layout of a type called @name known to have changed? */
+bool layouts_changed(const struct layouts *layouts, const char *name);
+
 /* Byte offset of @member in struct @type of the old side, or -1. */
 s64 layouts_member(const struct layouts *layouts, const char *type,
 		   const char *member);

@@ -296,15 +296,46 @@ static enum us_error put_warn(struct author *author, u32 index, u64 address,
 	return error ? error : put_call(author, index, "__warn");
 }
 
+/* Flags, rax, rcx, rdx, rsi, rdi, r8 to r11: PUSH; POP is 8 more, POPF 1 more. */
+static const u8 saved[] = { 0x9c, 0x50, 0x51, 0x52, 0x56, 0x57, 0x50, 0x51, 0x52,
+			    0x53 };
+#define SAVED_OLD	6u	/* that have no REX prefix */
+
+/* One PUSH or POP; @depth bytes are on the stack before it. */
+static enum us_error put_saved(struct author *author, u32 index, u32 i,
+			       u8 change, u32 depth)
+{
+	const u8 bytes[] = { 0x41, (u8)(saved[i] + change) };
+	enum us_error error = author_unwind_called(author, index, depth);
+
+	return error ? error : author_put(&author->bodies[index],
+					  bytes + (i < SAVED_OLD),
+					  i < SAVED_OLD ? 1 : 2);
+}
+
+static enum us_error put_save(struct author *author, u32 index)
+{
+	enum us_error error = US_OK;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(saved) && !error; i++)
+		error = put_saved(author, index, i, 0, i * 8);
+	return error ? error : author_unwind_called(author, index, i * 8);
+}
+
+static enum us_error put_restore(struct author *author, u32 index)
+{
+	enum us_error error = US_OK;
+	u32 i;
+
+	for (i = ARRAY_SIZE(saved); i-- && !error;)
+		error = put_saved(author, index, i, i ? 8 : 1, (i + 1) * 8);
+	return error ? error : author_unwind_called(author, index, 0);
+}
+
 static enum us_error emit_warning(struct author *author, u32 index,
 				  const struct warning *warning)
 {
-	/* PUSHF; PUSH rax, rcx, rdx, rsi, rdi, r8 to r11; and back. */
-	static const u8 save[] = { 0x9c, 0x50, 0x51, 0x52, 0x56, 0x57, 0x41,
-				   0x50, 0x41, 0x51, 0x41, 0x52, 0x41, 0x53 };
-	static const u8 restore[] = { 0x41, 0x5b, 0x41, 0x5a, 0x41, 0x59, 0x41,
-				      0x58, 0x5f, 0x5e, 0x5a, 0x59, 0x58,
-				      0x9d };
 	const struct side_site *site =
 		&author->match->new->sites[warning->site];
 	struct body *body = &author->bodies[index];
@@ -315,7 +346,7 @@ static enum us_error emit_warning(struct author *author, u32 index,
 	if (!read_bug(author->match->new, site, &bug))
 		return author_refuse(author, REASON_WARN, "a WARN");
 	author_land_here(body, warning->call_end);
-	error = author_put(body, save, sizeof(save));
+	error = put_save(author, index);
 	if (!error && bug.flags & FLAG_ONCE)
 		error = put_once(author, index, warning->site, &bug, &skip);
 	if (!error && !(bug.flags & FLAG_NO_CUT))
@@ -326,7 +357,7 @@ static enum us_error emit_warning(struct author *author, u32 index,
 		return error;
 	if (skip)
 		author_land_here(body, skip);
-	error = author_put(body, restore, sizeof(restore));
+	error = put_restore(author, index);
 	return error ? error : author_put_return(author, index);
 }
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
 #include "inspect_code.h"
+#include "unwind.h"
 
 #define COLUMN	58
 
@@ -181,11 +183,32 @@ static void show_added(const struct us_bundle *bundle, u64 at, u64 end,
 			      (json_int_t)(end - at)));
 }
 
+/* Bytes of the unwind data in front of the code (unwind.h), which are shown as one. */
+static u64 show_unwind(const struct us_bundle *bundle, json_t *object)
+{
+	struct us_unwind_header header = { 0 };
+	u64 len = bundle->header->payload_bytes;
+
+	if (len >= sizeof(header))
+		memcpy(&header, bundle->payload, sizeof(header));
+	if (header.magic != US_UNWIND_MAGIC ||
+	    header.check != ~(header.len | (u64)header.count << 32) ||
+	    !span_inside(sizeof(header), header.count *
+			 (4ull + US_UNWIND_ORC), len))
+		return 0;
+	if (object)
+		json_object_set_new(object, "unwind_ranges",
+				    json_integer(header.count));
+	else
+		printf("  unwind data  %u ranges\n", header.count);
+	return sizeof(header) + header.count * (4ull + US_UNWIND_ORC);
+}
+
 static void show_data(const struct review *review, json_t *object)
 {
 	const struct us_bundle *bundle = review->bundle;
 	json_t *array = json_array();
-	u64 at = 0, end;
+	u64 at = show_unwind(bundle, object), end;
 
 	while (at < bundle->header->payload_bytes) {
 		end = next_covered(bundle, at);

@@ -9,6 +9,8 @@ const struct command commands[] = {
 	{ "diff", "compare two builds; make a bundle of what changed",
 	  cmd_diff },
 	{ "build", "make a bundle from a source fix", cmd_build },
+	{ "unwind", "make the bundle for stack traces through bundles' code",
+	  cmd_unwind },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
 	{ "authorize-revert", "make the authorisation to take a bundle back",

@@ -39,10 +39,11 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	$(filter-out tools/kernel_image.c,$(DIFF_READER)) \
 	tools/diff_module.c tools/diff_shapes.c tools/diff_types.c tools/diff_use.c tools/diff_place.c \
 	tools/diff_body.c tools/diff_special.c tools/diff_warn.c \
-	tools/diff_flags.c tools/diff_author.c tools/diff_entry.c \
+	tools/diff_flags.c tools/diff_author.c tools/diff_unwind.c \
+	tools/diff_entry.c \
 	tools/diff_plan.c tools/diff_together.c \
 	tools/diff_bundle.c tools/diff_report.c \
-	tools/cmd_diff.c $(TOOLS_BUILD)
+	tools/cmd_diff.c tools/cmd_unwind.c tools/unwind_hook.S $(TOOLS_BUILD)
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)

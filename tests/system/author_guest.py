@@ -11,6 +11,7 @@ Unpatched, freeing blocks after the caches were dropped has to fail; patched, al
 go well.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def from_source(old, new, bundle, scratch):
     os.environ["XDG_CACHE_HOME"] = files.out("cache")
     underseal("build", "--patch", patch, "--source", packages[0], "--headers",
               os.path.join(kernel, "headers"), "--vmlinux",
-              os.path.join(kernel, "vmlinux"), "-g", "91", "-n", "fix", "-o",
+              os.path.join(kernel, "vmlinux"), "-g", "92", "-n", "fix", "-o",
               bundle)
     return True
 
@@ -94,16 +95,18 @@ def from_source(old, new, bundle, scratch):
 def make_disk(old, new, scratch):
     """The old kernel's data disk with the bundles and their ways back; and whether
     the one from source is there."""
-    bundles = [os.path.join(scratch, name)
-               for name in ("update.upatch", "fix.upatch")]
+    bundles = [os.path.join(scratch, name) for name in
+               ("update.upatch", "unwind.upatch", "fix.upatch")]
     from_kernels(old, new, bundles[0])
-    have_source = from_source(old, new, bundles[1], scratch)
+    underseal("unwind", files.out("kernels", old, "vmlinux"), "-g", "91", "-o",
+              bundles[1])
+    have_source = from_source(old, new, bundles[2], scratch)
     disk = os.path.join(scratch, "data.img")
     shutil.copyfile(files.Kernel(old).data_image(), disk)
     # Some groups of blocks that nothing has touched yet.
     os.truncate(disk, os.path.getsize(disk) + (64 << 20))
     subprocess.run(["resize2fs", "-f", disk], check=True, capture_output=True)
-    for bundle in bundles[:1 + have_source]:
+    for bundle in bundles[:2 + have_source]:
         revert = bundle.replace(".upatch", ".revert")
         underseal("authorize-revert", bundle, "-o", revert)
         for name in (bundle, revert):
@@ -140,13 +143,66 @@ def patched(server):
 
 
 def traced(server):
-    """A stack trace through a new body comes to its end"""
-    server.run("cd /sys/kernel/tracing && echo ext4_mb_init_cache > "
+    """A tracer's stack traces go through the new body to the system call"""
+    trace = server.run("cd /sys/kernel/tracing && echo ext4_mb_init_cache > "
                "set_ftrace_filter && echo function > current_tracer && "
-               "echo 1 > options/func_stack_trace && sync; "
-               "echo 3 > /proc/sys/vm/drop_caches; "
-               "dd if=/dev/zero of=/data/w/t bs=64k count=64 2>/dev/null; "
-               "sync; echo nop > current_tracer; true")
+               "echo 1 > options/func_stack_trace; for n in 1 2; do sync; "
+               "echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/zero "
+               "of=/data/w/t bs=64k count=64 conv=fsync 2>/dev/null; done; "
+               "cat trace; echo nop > current_tracer; "
+               "echo 0 > options/func_stack_trace; true")
+    expect(re.search(r"=> ext4_mb_init_cache\n => 0xffffffff[0-9a-f]{8}\n"
+                     r"( => [\w.]+\n)+ => do_syscall_64\n", trace + "\n"),
+           trace[-2000:])
+    expect_equal(server.kernel_trouble(), "", "the kernel log")
+
+
+def stack_below(server):
+    """/proc/PID/stack of a task that waits for the disk in a function that a new body
+    has called. The bitmap that it needs was never read, and it may read little."""
+    return server.run(
+        "{ mkdir -p /tmp/cg && { mount -t cgroup2 none /tmp/cg 2>/dev/null; true; } && "
+        "echo +io > /tmp/cg/cgroup.subtree_control && mkdir -p /tmp/cg/slow && "
+        "disk=$(grep ' /data ' /proc/self/mountinfo | cut -d' ' -f3) && "
+        "mkdir -p /data/w && rm -f /data/w/* && sync && umount /data && mount -t ext4 -o "
+        "rw,no_prefetch_block_bitmaps $(findfs LABEL=data) /data && "
+        ": > /data/w/s && "
+        "echo \"$disk rbps=1000\" > /tmp/cg/slow/io.max; } || exit 1; "
+        "sh -c 'echo $$ > /tmp/cg/slow/cgroup.procs; exec dd if=/dev/zero "
+        "of=/data/w/s bs=64k count=64 conv=notrunc,fsync' 2> /dev/null & "
+        "pid=$!; n=0; while [ $n -lt 400 ]; do n=$((n + 1)); "
+        "cat /proc/$pid/stack > /tmp/stack || break; "
+        "grep -q ext4_mb_init_cache /tmp/stack && break; usleep 50000; done; "
+        "echo \"$disk rbps=max\" > /tmp/cg/slow/io.max; wait $pid; "
+        "cat /tmp/stack", 120)
+
+
+def stack_ends(server):
+    """Without unwind data a stack ends below a new body"""
+    stack = stack_below(server)
+    expect("ext4_mb_init_cache" in stack, stack)
+    expect("entry_SYSCALL" not in stack, stack)
+
+
+def hooked(server):
+    """The bundle for stack traces is installed"""
+    server.tool_ok("apply /data/unwind.upatch", 300)
+    expect("unwind" in str(server.tool_ok("list")), "it is not listed")
+
+
+def stack_complete(server):
+    """With it a stack goes through the new body to the system call"""
+    stack = stack_below(server)
+    new = re.search(r"ext4_mb_init_cache.*\n\[<0>\] 0xffffffff[0-9a-f]{8}\n"
+                    r"\[<0>\] ext4_mb_\w+\+", stack)
+    expect(new, stack)
+    expect("entry_SYSCALL_64_after_hwframe" in stack.splitlines()[-1], stack)
+
+
+def reverted_hook(server):
+    """The bundle for stack traces is taken back"""
+    server.tool_ok("revert /data/unwind.revert", 300)
+    stack_ends(server)
     expect_equal(server.kernel_trouble(), "", "the kernel log")
 
 
@@ -187,7 +243,8 @@ def main():
         kernel.data_image = lambda: disk
         run_suite(report, "unpatched", [unpatched],
                   start_server(kernel, scratch, "author-unpatched", 2))
-        steps = [applied, patched, traced, reverted]
+        steps = [applied, patched, stack_ends, hooked, traced,
+                 stack_complete, reverted_hook, reverted]
         if have_source:
             steps += [applied_source, patched_source, reverted_source]
         else:

@@ -8,6 +8,7 @@ import subprocess
 
 from bundle_tests import read_bundle, relocate
 from tool_test import check, kernel_pair, underseal, write
+from unwind_tests import Unwinding
 from wide_tests import KEY, Image, same_text
 
 PAIR = ("6.1.0-53-cloud-amd64", "6.1.0-54-cloud-amd64")
@@ -87,8 +88,11 @@ def test_carried():
     parts = read_bundle("wide.upatch")
     payload = relocate(parts, TEXT, ARENA)
     old, new = Patched(PAIR[0], payload), Image(PAIR[1])
+    first = ARENA + min(function[2] for function in parts["functions"])
     arena = listing("-D", "-b", "binary", "-m", "i386:x86-64",
-                    f"--adjust-vma={ARENA:#x}", write("arena", payload))
+                    f"--adjust-vma={ARENA:#x}", f"--start-address={first:#x}",
+                    write("arena", payload))
+    unwinding = Unwinding(new, payload, ARENA)
     looked = 0
     wrong = []
     for function in parts["functions"]:
@@ -103,6 +107,7 @@ def test_carried():
         ours = [insn for insn in arena if at <= insn[0] < at + size]
         if theirs and "__fentry__" in theirs[0][1]:
             theirs = theirs[1:]
+        unwinding.look_at(name, ours, theirs)
         # Sites that became longer: not comparable line by line.
         if len(ours) != len(theirs):
             continue
@@ -114,3 +119,4 @@ def test_carried():
                                  if not same_text(x, y)][:2]))
     check(f"{looked} new bodies are the new kernel's", looked > 20 and
           not wrong, wrong[:5])
+    unwinding.judge()

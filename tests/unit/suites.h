@@ -35,6 +35,7 @@ struct test {
 	SUITE(decode)		\
 	SUITE(pin)		\
 	SUITE(slat)		\
+	SUITE(unwind)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];
