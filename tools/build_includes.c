@@ -14,6 +14,10 @@
 #include "build_units.h"
 #include "cli.h"
 
+/* Tables of a graphics card's registers get longer than any source that people
+ * would fix: 24 MB in Linux 6.1. */
+#define READ_MAX	(256u << 20)
+
 struct include {
 	const char *what;	/* as written, without "../" in front */
 	u32 file;		/* that includes it */
@@ -116,7 +120,7 @@ static enum us_error read_source(struct graph *graph, const char *full,
 	graph->files[graph->file_count] = strdup(path);
 	if (!graph->files[graph->file_count++])
 		return fail(US_E_NO_MEMORY, "files");
-	error = file_read(full, FIX_SOURCE_MAX, &text);
+	error = file_read(full, READ_MAX, &text);
 	if (!error)
 		error = buffer_append(&text, "", 1);
 	line = (const char *)text.data;
