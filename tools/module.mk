@@ -14,7 +14,7 @@ TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
 	tools/build_includes.c tools/build_judge.c tools/build_changes.c \
 	tools/build_types.c tools/build_others.c tools/build_carry.c tools/source_tree.c \
-	tools/source_kbuild.c tools/source_change.c tools/fix_file.c \
+	tools/source_kbuild.c tools/source_module.c tools/source_change.c tools/fix_file.c \
 	tools/fix_apply.c tools/archive.c tools/process.c
 TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \
 	tools/inspect_bundle.c

@@ -466,34 +466,3 @@ enum us_error source_tree_build_plain(const struct source_tree *tree,
 		return fail(US_E_FILE_WRITE, "%s: %s", into, strerror(errno));
 	return build(tree, "KCFLAGS=", objects, count, into);
 }
-
-/* kbuild keeps each object's command line: "fs/xfs/.xfs_inode.o.cmd". */
-enum us_error source_tree_module(const struct source_tree *tree,
-				 const char *object, char name[PATH_MAX])
-{
-	static const char modfile[] = "-DKBUILD_MODFILE='\"";
-	const char *slash = strrchr(object, '/'), *at;
-	struct buffer text = { 0 };
-	char path[PATH_MAX];
-	enum us_error error;
-	size_t len;
-
-	slash = slash ? slash + 1 : object;
-	name[0] = 0;
-	error = make_path(path, "%s/%.*s.%s.cmd", tree->path,
-			  (int)(slash - object), object, slash);
-	if (!error)
-		error = file_read(path, 16u << 20, &text);
-	if (!error)
-		error = buffer_append(&text, "", 1);
-	if (!error && strstr((const char *)text.data, " -DMODULE ")) {
-		at = strstr((const char *)text.data, modfile);
-		at = at ? at + strlen(modfile) : "";
-		len = strcspn(at, "\"' ");
-		error = len ? make_path(name, "%.*s", (int)len, at) :
-			fail(US_E_BUILD_MISMATCH, "%s does not name a module",
-			     path);
-	}
-	buffer_free(&text);
-	return error;
-}

@@ -24,7 +24,7 @@ prepare:
 	@echo '#define UTS_RELEASE "$(KERNELRELEASE)"' > include/generated/utsrelease.h
 	@for name in autoconf asm-offsets bounds; do \\
 		echo > include/generated/$$name.h; done
-modflags = $(if $(filter fs/mod.o,$@), -DMODULE -DKBUILD_MODFILE='"fs/mod"')
+modflags = $(if $(filter fs/mod.o,$@), -DMODULE -DKBUILD_MODNAME='"mod"')
 %.o: %.c
 	@$(CC) {CFLAGS} -Iinclude $(KCFLAGS)$(modflags) -c -o $@ $<
 	@echo "cmd_$@ := $(CC)$(subst ",\\",$(modflags)) -c" > $(@D)/.$(@F).cmd
@@ -133,6 +133,7 @@ int unused(int x)
 
 FILES = {"fs/mod.c": MOD, "Makefile": MAKEFILE, "Kbuild": "", "Kconfig": "config A\n",
          "fs/one.c": ONE, "fs/two.c": TWO, "include/one.h": HEADER,
+         "fs/Makefile": "obj-y := one.o two.o\nobj-m += mod.o\n",
          "fs/mod.h": "#define STEP 1\n", "fs/unused.c": UNUSED,
          "fs/unused.h": "#define USED 1\n",
          "fs/three.S": ".globl three\n", "Documentation/x.rst": "words\n"}
