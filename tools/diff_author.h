@@ -32,7 +32,7 @@
 
 #define REASONS(X) \
 X(NONE, "", "") \
-X(INIT, "init-code", "runs at boot only; a patch would never run") \
+X(INIT, "init-code", "runs at boot, or as a module comes or goes") \
 X(ASSEMBLY, "assembly", "is written in assembly or is not understood") \
 X(ENTRY, "entry-code", "must not be traced or redirected (entry, noinstr)") \
 X(TOO_SHORT, "too-short", "has no room for the redirecting jump") \

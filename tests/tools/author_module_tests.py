@@ -7,6 +7,7 @@ import struct
 import diff_tests
 from bundle_tests import read_bundle
 from diff_tests import AUTHOR, CFLAGS, FEATURE_A, Machine, feature, make_kernel, verdict
+from module_tests import KINDS, read_module
 from tool_test import build, check, equal, made, read, refused, run, underseal, write
 
 DECISIONS = {
@@ -240,9 +241,65 @@ def test_refusals():
     check("none of them left a file behind", not os.path.exists("none.upatch"))
 
 
+def kernels(old, new):
+    return [os.path.join(diff_tests.KERNELS, f"6.1.0-{n}-cloud-amd64")
+            for n in (old, new)]
+
+
+def real_diff(name, module, old, new, *more, where="modules"):
+    return made(name, "diff", *(f"{top}/{where}/{module}" for top in (old, new)),
+                "--kernel", f"{old}/vmlinux", "--new-kernel", f"{new}/vmlinux",
+                "--modules", f"{old}/modules", *more)
+
+
+def test_same_modules():
+    """Shipped modules: no debug information, and nothing that needs any."""
+    old, new = kernels(55, 56)
+    names = ["kernel/drivers/net/veth.ko", "kernel/drivers/nvme/host/nvme-fabrics.ko",
+             "kernel/lib/zstd/zstd_compress.ko"]
+    if not all(os.path.exists(f"{top}/modules/{name}") for top in (old, new)
+               for name in names):
+        diff_tests.skip("modules of 6.1.0-55 and -56", "not in build/out/kernels")
+        return
+    for name in names:
+        found = real_diff(f"diff of {name}, 6.1.0-55 and -56", name, old, new)
+        equal("compiled again, it does not differ",
+              (found["layouts_compared"], found["changes"]), (True, []))
+
+
+def test_real_module():
+    old, new = kernels(53, 54)
+    name = "kernel/net/sched/sch_ets.ko"
+    if not all(os.path.exists(f"{top}/debug-modules/{name}")
+               for top in (old, new)):
+        diff_tests.skip("sch_ets of 6.1.0-53 and -54", "not in build/out/kernels "
+                        "with debug information; build/run/fetch-kernel gets it")
+        return
+    found = real_diff("diff of sch_ets, 6.1.0-53 and -54", name, old, new, "-g",
+                      "1", "-n", "ets", "-o", "ets.upatch", "--partial",
+                      "--report", where="debug-modules")
+    equal("sch_ets: what changed", {change["name"]: verdict(change)
+                                    for change in found["changes"]},
+          {"ets_class_change": "patch", "ets_qdisc_change": "reference"})
+    made("baseline of sch_ets as shipped", "baseline", f"{old}/modules/{name}",
+         "--kernel", f"{old}/vmlinux", "--modules", f"{old}/modules", "-o",
+         "ets.umod")
+    baseline = read_module("ets.umod")
+    text = b"".join(baseline["bytes"][at] for at in sorted(baseline["bytes"]))
+    bundle = read_bundle("ets.upatch")
+    (offset, length, expected, _), = bundle["hunks"]
+    equal("sch_ets: the bundle and the baseline know the same text",
+          text[offset:offset + length], expected[:length])
+    kinds = [KINDS.index(base[0]) for base in baseline["bases"]]
+    equal("sch_ets: the bundle's bases are the baseline's",
+          {base[0] for base in bundle["bases"]} <= set(kinds), True)
+
+
 def test_author_modules():
     test_decisions()
     test_bundle()
     test_behaviour()
     test_sites()
     test_refusals()
+    test_same_modules()
+    test_real_module()
