@@ -6,7 +6,7 @@ include $(wildcard tests/*/module.mk)
 
 ## make run        boot a server under Underseal in QEMU, to a prompt (SMP= MEM= KERNEL=)
 ## make demo       show the main job, unattended, in plain sentences
-## make unit       the tests that need no emulator, in under a minute (FUZZ_SECONDS=)
+## make unit       the tests that need no emulator, some minutes (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
 ## make author-guest  a bundle made by underseal diff of two Debian kernels, in a guest
 ## make soak       a sealed server traces, loads modules, works (SOAK_MINUTES=120)
