@@ -44,16 +44,6 @@ static enum us_error join(const struct build *build, const char *directory,
 	return error;
 }
 
-static bool is_function(const struct side *side, u32 index)
-{
-	const struct side_symbol *symbol = &side->symbols[index];
-
-	return symbol->type == STT_FUNC && symbol->size &&
-	       symbol->section != SIDE_NONE &&
-	       side->sections[symbol->section].flags & SHF_EXECINSTR &&
-	       side->sections[symbol->section].data;
-}
-
 /* What is wrong with a build, for a message. */
 struct mismatches {
 	char text[NAMED_MAX];
@@ -90,7 +80,7 @@ static enum us_error prove_function(struct match *match, u32 index,
 	    match->old->symbols[twin].bind != STB_WEAK)
 		return US_OK;
 	list->functions++;
-	if (twin == SIDE_NONE || !is_function(match->old, twin)) {
+	if (twin == SIDE_NONE || !side_is_function(match->old, twin)) {
 		mismatch(list, name, 0, "the vendor's has none");
 		return US_OK;
 	}
@@ -108,11 +98,11 @@ static void prove_complete(const struct match *match, struct mismatches *list)
 	u32 i;
 
 	for (i = 0; ours && i < vendor->symbol_count; i++)
-		if (match->to_new[i] != SIDE_NONE && is_function(vendor, i) &&
+		if (match->to_new[i] != SIDE_NONE && side_is_function(vendor, i) &&
 		    vendor->symbols[i].file != SIDE_NONE)
 			ours[vendor->symbols[i].file] = true;
 	for (i = 0; ours && i < vendor->symbol_count; i++)
-		if (match->to_new[i] == SIDE_NONE && is_function(vendor, i) &&
+		if (match->to_new[i] == SIDE_NONE && side_is_function(vendor, i) &&
 		    vendor->symbols[i].file != SIDE_NONE &&
 		    ours[vendor->symbols[i].file])
 			mismatch(list, vendor->symbols[i].name, 0,
@@ -127,7 +117,7 @@ static enum us_error prove(struct match *match, struct mismatches *list)
 
 	*list = (struct mismatches){ 0 };
 	for (i = 0; i < match->new->symbol_count && !error; i++)
-		if (is_function(match->new, i))
+		if (side_is_function(match->new, i))
 			error = prove_function(match, i, list);
 	if (!error)
 		prove_complete(match, list);

@@ -179,22 +179,6 @@ static enum us_error replace(struct bundle_plan *plan,
 	return error;
 }
 
-static int compare_functions(const void *a, const void *b)
-{
-	const struct us_bundle_function *x = a, *y = b;
-
-	return (x->text_offset > y->text_offset) -
-	       (x->text_offset < y->text_offset);
-}
-
-static int compare_hunks(const void *a, const void *b)
-{
-	const struct us_bundle_hunk *x = a, *y = b;
-
-	return (x->text_offset > y->text_offset) -
-	       (x->text_offset < y->text_offset);
-}
-
 /* The function that a hunk lies in; there is one. */
 static const struct us_bundle_function *
 hunk_function(const struct bundle_plan *plan, const struct us_bundle_hunk *hunk)
@@ -241,9 +225,6 @@ enum us_error bundle_plan_functions(struct bundle_plan *plan)
 	if (!plan->header.hunks)
 		return fail(US_E_NOTHING_TO_REPLACE, "%s",
 			    plan->object->path);
-	qsort(plan->functions, plan->header.functions,
-	      sizeof(*plan->functions), compare_functions);
-	qsort(plan->hunks, plan->header.hunks, sizeof(*plan->hunks),
-	      compare_hunks);
+	bundle_plan_sort(plan);
 	return add_jump_relocs(plan);
 }

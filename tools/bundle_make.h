@@ -36,7 +36,14 @@ enum us_error bundle_plan_payload(struct bundle_plan *plan);
 /* Write the parts out as one file. TOO_LARGE, NO_MEMORY. */
 enum us_error bundle_plan_write(struct bundle_plan *plan, struct buffer *out);
 
-/* For the planners. */
+/* What people know the bundle by; @description may be NULL. Both are checked:
+ * check_labels(). */
+void bundle_plan_label(struct bundle_plan *plan, u64 generation,
+		       const char *name, const char *description);
+
+/* For the planners. Functions and hunks in the format's order, before relocations name
+ * hunks by their index. */
+void bundle_plan_sort(struct bundle_plan *plan);
 enum us_error bundle_plan_reloc(struct bundle_plan *plan,
 				const struct us_bundle_reloc *reloc);
 

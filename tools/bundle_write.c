@@ -6,6 +6,39 @@
 #include "bundle_make.h"
 #include "cli.h"
 
+void bundle_plan_label(struct bundle_plan *plan, u64 generation,
+		       const char *name, const char *description)
+{
+	plan->header.generation = generation;
+	strcpy(plan->header.name, name);
+	if (description)
+		strcpy(plan->header.description, description);
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct us_bundle_function *x = a, *y = b;
+
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
+}
+
+static int compare_hunks(const void *a, const void *b)
+{
+	const struct us_bundle_hunk *x = a, *y = b;
+
+	return (x->text_offset > y->text_offset) -
+	       (x->text_offset < y->text_offset);
+}
+
+void bundle_plan_sort(struct bundle_plan *plan)
+{
+	qsort(plan->functions, plan->header.functions,
+	      sizeof(*plan->functions), compare_functions);
+	qsort(plan->hunks, plan->header.hunks, sizeof(*plan->hunks),
+	      compare_hunks);
+}
+
 enum us_error bundle_plan_reloc(struct bundle_plan *plan,
 				const struct us_bundle_reloc *reloc)
 {

@@ -110,14 +110,11 @@ static enum us_error plan_and_write(struct bundle_plan *plan,
 				    const struct options *options,
 				    struct buffer *file)
 {
-	struct us_bundle_header *header = &plan->header;
 	enum us_error error;
 
 	plan->link_base = plan->baseline->head.header->facts[US_FACT_LINK_BASE];
-	header->generation = options->generation;
-	strcpy(header->name, options->name);
-	if (options->description)
-		strcpy(header->description, options->description);
+	bundle_plan_label(plan, options->generation, options->name,
+			  options->description);
 	error = check_map(plan->map, plan->baseline);
 	if (!error)
 		error = bundle_plan_functions(plan);

@@ -184,10 +184,8 @@ static enum us_error write_bundle(struct plan *plan,
 
 	if (!out)
 		return fail(US_E_NO_MEMORY, "bundle");
-	out->header.generation = options->generation;
-	strcpy(out->header.name, options->name);
-	if (options->description)
-		strcpy(out->header.description, options->description);
+	bundle_plan_label(out, options->generation, options->name,
+			  options->description);
 	error = plan_bundle(plan, out);
 	if (!error)
 		error = bundle_plan_write(out, &file);

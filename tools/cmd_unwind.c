@@ -122,9 +122,9 @@ static enum us_error write_bundle(struct plan *plan,
 
 	if (!out)
 		return fail(US_E_NO_MEMORY, "bundle");
-	out->header.generation = options->generation;
-	strcpy(out->header.name, options->name ? options->name : "unwind");
-	strcpy(out->header.description, "stack traces through new code");
+	bundle_plan_label(out, options->generation,
+			  options->name ? options->name : "unwind",
+			  "stack traces through new code");
 	error = plan_bundle(plan, out);
 	if (!error)
 		error = bundle_plan_write(out, &file);

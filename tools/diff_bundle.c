@@ -136,22 +136,6 @@ static void add_hunk(struct bundle_plan *out, const struct author *author,
 	memcpy(hunk->expected, code, JMP_LEN);
 }
 
-static int compare_functions(const void *a, const void *b)
-{
-	const struct us_bundle_function *x = a, *y = b;
-
-	return (x->text_offset > y->text_offset) -
-	       (x->text_offset < y->text_offset);
-}
-
-static int compare_hunks(const void *a, const void *b)
-{
-	const struct us_bundle_hunk *x = a, *y = b;
-
-	return (x->text_offset > y->text_offset) -
-	       (x->text_offset < y->text_offset);
-}
-
 static const struct us_bundle_function *
 function_at(const struct bundle_plan *out, u32 text_offset)
 {
@@ -212,10 +196,7 @@ static enum us_error add_entries(struct plan *plan, struct author *author,
 	}
 	if (error)
 		return error;
-	qsort(out->functions, out->header.functions, sizeof(*out->functions),
-	      compare_functions);
-	qsort(out->hunks, out->header.hunks, sizeof(*out->hunks),
-	      compare_hunks);
+	bundle_plan_sort(out);
 	return add_jumps(out);
 }
 

@@ -207,16 +207,6 @@ enum us_error compare_function(struct match *match,
 	return error;
 }
 
-static bool is_function(const struct side *side, u32 index)
-{
-	const struct side_symbol *symbol = &side->symbols[index];
-
-	return symbol->type == STT_FUNC && symbol->size &&
-	       symbol->section != SIDE_NONE &&
-	       side->sections[symbol->section].flags & SHF_EXECINSTR &&
-	       side->sections[symbol->section].data;
-}
-
 /* Another function symbol for the same bytes came before. */
 static bool is_alias(const struct side *side, u32 position)
 {
@@ -227,7 +217,7 @@ static bool is_alias(const struct side *side, u32 position)
 		if (side->symbols[other].address !=
 		    side->symbols[index].address)
 			return false;
-		if (is_function(side, other) && side->symbols[other].size ==
+		if (side_is_function(side, other) && side->symbols[other].size ==
 		    side->symbols[index].size)
 			return true;
 	}
@@ -243,7 +233,7 @@ static enum us_error compare_one(struct match *match,
 	};
 	enum us_error error;
 
-	if (change.new == SIDE_NONE || !is_function(match->new, change.new)) {
+	if (change.new == SIDE_NONE || !side_is_function(match->new, change.new)) {
 		change.kind = CHANGE_REMOVED_FUNCTION;
 		change.new = SIDE_NONE;
 		change.what = "it is gone";
@@ -267,7 +257,7 @@ static enum us_error compare_functions(struct match *match,
 
 	for (i = 0; i < match->old->address_count && !error; i++) {
 		index = match->old->by_address[i];
-		if (is_function(match->old, index) && !is_alias(match->old, i))
+		if (side_is_function(match->old, index) && !is_alias(match->old, i))
 			error = compare_one(match, lines, index, changes);
 	}
 	for (i = 0; i < match->new->address_count && !error; i++) {
@@ -276,7 +266,7 @@ static enum us_error compare_functions(struct match *match,
 			.new = match->new->by_address[i], .what = "it is new",
 		};
 
-		if (is_function(match->new, change.new) &&
+		if (side_is_function(match->new, change.new) &&
 		    !is_alias(match->new, i) &&
 		    match->to_old[change.new] == SIDE_NONE)
 			error = changes_add(changes, &change);

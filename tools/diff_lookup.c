@@ -48,6 +48,16 @@ const u8 *side_bytes(const struct side *side, u64 address, u64 len)
 	return section->data + (address - section->address);
 }
 
+bool side_is_function(const struct side *side, u32 index)
+{
+	const struct side_symbol *symbol = &side->symbols[index];
+
+	return symbol->type == STT_FUNC && symbol->size &&
+	       symbol->section != SIDE_NONE &&
+	       side->sections[symbol->section].flags & SHF_EXECINSTR &&
+	       side->sections[symbol->section].data;
+}
+
 bool side_is_nameless(const struct side_symbol *symbol)
 {
 	return symbol->type == STT_SECTION || !symbol->name[0] ||

@@ -100,6 +100,9 @@ const u8 *side_bytes(const struct side *side, u64 address, u64 len);
 /* A section's symbol, or one that the assembler made up (".LC5"). */
 bool side_is_nameless(const struct side_symbol *symbol);
 
+/* Is symbol @index a function whose code is in the file? */
+bool side_is_function(const struct side *side, u32 index);
+
 /* First index in by_name of @name; name_count when there is none. */
 u32 side_find_name(const struct side *side, const char *name);
 /* A global (else the only local) definition of @name, or SIDE_NONE. */
