@@ -2,7 +2,6 @@
 /* From changed functions to a bundle, by the same rules as for two kernels. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "build_judge.h"
 #include "bundle_make.h"
