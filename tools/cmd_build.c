@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
 	{ "modules", 'M', "DIR", 0, "modules that it may refer to, as in "
 	  "/lib/modules/RELEASE", 0 },
 	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed before", 0 },
+	  "installed in the same text before", 0 },
 	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
 	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },

@@ -17,7 +17,7 @@ static const struct argp_option option_table[] = {
 	{ "baseline", 'b', "FILE", 0, "the target kernel's baseline", 0 },
 	{ "system-map", 'm', "FILE", 0, "the target kernel's System.map", 0 },
 	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed before", 0 },
+	  "installed in the same text before", 0 },
 	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
 	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },

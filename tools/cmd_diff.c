@@ -27,7 +27,7 @@ enum { OPTION_PARTIAL = 256, OPTION_NEW_KERNEL };
 static const struct argp_option option_table[] = {
 	{ "output", 'o', "FILE", 0, "write a bundle to FILE", 0 },
 	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed before", 0 },
+	  "installed in the same text before", 0 },
 	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
 	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "functions", 'f', "NAMES", 0, "only these changes, separated by "

@@ -16,7 +16,7 @@ struct options {
 static const struct argp_option option_table[] = {
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },
 	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed before", 0 },
+	  "installed in the same text before", 0 },
 	{ "name", 'n', "NAME", 0, "short name of the patch (unwind)", 0 },
 	{ 0 }
 };
