@@ -35,6 +35,8 @@ X(NONE, "", "") \
 X(INIT, "init-code", "runs at boot, or as a module comes or goes") \
 X(ASSEMBLY, "assembly", "is written in assembly or is not understood") \
 X(ENTRY, "entry-code", "must not be traced or redirected (entry, noinstr)") \
+X(UNTRACED, "untraced", "is compiled without the call to ftrace; its callers may " \
+	"count on registers that it leaves alone") \
 X(TOO_SHORT, "too-short", "has no room for the redirecting jump") \
 X(ENTRY_SITE, "entry-site", "begins with a place that the kernel patches") \
 X(NEW_DATA, "new-data", "uses a variable that the old kernel lacks") \

@@ -76,6 +76,57 @@ static bool is_ftrace_site(const struct side *side, u64 address)
 	return false;
 }
 
+static bool is_traced(const struct side *side, u32 index)
+{
+	const struct side_symbol *function = &side->symbols[index];
+	const u8 *code = side_bytes(side, function->address, function->size);
+	u64 at = function->address;
+
+	if (code && function->size >= ENDBR_LEN &&
+	    !memcmp(code, endbr64, ENDBR_LEN))
+		at += ENDBR_LEN;
+	return is_ftrace_site(side, at);
+}
+
+/* Only local symbols tell which file they are of. */
+static bool is_of_traced_file(const struct side *side, u32 index)
+{
+	u32 i, file = side->symbols[index].file;
+
+	for (i = 0; file != SIDE_NONE && i < side->symbol_count; i++)
+		if (side->symbols[i].file == file &&
+		    side_is_function(side, i) && is_traced(side, i))
+			return true;
+	return false;
+}
+
+static bool has_ftrace_sites(const struct side *side)
+{
+	u32 i;
+
+	for (i = 0; i < side->site_count; i++)
+		if (side->sites[i].table == TABLE_FTRACE)
+			return true;
+	return false;
+}
+
+/*
+ * GCC tells callers in the same file which registers a function leaves alone
+ * (-fipa-ra), but not in files that it instruments for ftrace: there every function
+ * but those marked notrace has a site. A kernel without any site says nothing of that.
+ */
+enum us_error plan_check_registers(struct author *author, u32 old)
+{
+	const struct side *side = author->match->old;
+
+	if (is_traced(side, old) || is_of_traced_file(side, old) ||
+	    (!has_ftrace_sites(side) &&
+	     (!author->kernel || !has_ftrace_sites(author->kernel))))
+		return US_OK;
+	return author_refuse(author, REASON_UNTRACED, "no call to ftrace, nor "
+			     "in its source file as far as is known");
+}
+
 enum us_error plan_check_entry(struct author *author, u32 old, u64 *out)
 {
 	const struct side *side = author->match->old;

@@ -162,6 +162,9 @@ static enum us_error try_function(struct plan *plan, struct author *author,
 	layout = layouts_used(&plan->layouts, plan->match->new->
 			      symbols[change->new].address);
 	error = plan_check_entry(author, change->old, &at);
+	/* Who hooks a function knows its callers: cmd_unwind.c. */
+	if (!error && !change->prefix)
+		error = plan_check_registers(author, change->old);
 	/* Of modules without their kernel there is a report only. */
 	if (!error && author->kernel && !plan->layouts.known &&
 	    !plan->layouts_judged)

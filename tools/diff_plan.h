@@ -72,6 +72,10 @@ const char *decision_name(const struct plan *plan,
  * OBJECT_UNSUPPORTED (refused, in author->verdict). */
 enum us_error plan_check_entry(struct author *author, u32 old, u64 *at);
 
+/* May callers of the old function @old count on registers that only its present body
+ * leaves alone? OBJECT_UNSUPPORTED, with the verdict. */
+enum us_error plan_check_registers(struct author *author, u32 old);
+
 /* The function of @side whose cold part @cold is, or SIDE_NONE. */
 u32 plan_whole(const struct side *side, u32 cold);
 

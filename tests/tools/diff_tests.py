@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 from bundle_tests import read_bundle
-from tool_test import (HERE, OUT, build, check, counts, equal, made, read, refused, run,
+from tool_test import (FTRACE, HERE, OUT, build, check, counts, equal, made, read, refused, run,
                        underseal, write)
 
 AUTHOR = os.path.join(HERE, "author")
@@ -32,7 +32,8 @@ DECISIONS = {
     "site_at_entry": "entry-site", "too_short": "too-short",
     "loop_instruction": "assembly", "called_by_refused": "left-out",
     "refused_caller": "new-data", "called_by_gone": "patch",
-    "calls_gone": "patch", "called_by_kept": "left-out",
+    "calls_gone": "patch", "called_by_kept": "left-out", "untraced": "patch",
+    "among_traced": "patch",
 }
 NOTES = {
     "helper": "carried", "shifts_everything": "unused",
@@ -74,11 +75,11 @@ def btf(thing, alias, warn=6):
                        len(types), len(strings)) + types + strings
 
 
-def make_kernel(new):
-    which = "new" if new else "old"
+def make_kernel(new, *more, suffix=""):
+    which = ("new" if new else "old") + suffix
     flags = [f'-DRELEASE="6.1.0-{56 if new else 55}-test"',
              *(["-DNEW"] if new else [])]
-    build("gcc", *CFLAGS, *flags, "-c", f"{AUTHOR}/kernel.c", "-o",
+    build("gcc", *CFLAGS, *more, *flags, "-c", f"{AUTHOR}/kernel.c", "-o",
           f"kernel-{which}.o")
     build("gcc", *flags, "-c", f"{AUTHOR}/code.S", "-o", f"code-{which}.o")
     build("ld", "-q", "--build-id", "-T", f"{AUTHOR}/kernel.lds",
@@ -117,6 +118,20 @@ def test_decisions():
     same = made("a kernel and itself", "diff", "vmlinux-old", "vmlinux-old")
     equal("nothing differs", (same["changes"], same["needs_reboot"]),
           ([], False))
+
+
+def test_untraced():
+    """Where ftrace's call is missing, GCC may have told callers about registers."""
+    paths = [make_kernel(new, *FTRACE, suffix="-traced")
+             for new in (False, True)]
+    found = changes("diff of two kernels with ftrace", *paths)
+    equal("decision: untraced, with ftrace", verdict(found["untraced"]),
+          "untraced")
+    for name in ("plain", "among_traced"):
+        equal(f"decision: {name}, with ftrace", verdict(found[name]), "patch")
+    refused("NOT_PATCHABLE callers may count on registers", "diff", *paths,
+            "-g", "3", "-n", "update", "-o", "u.upatch", "-f", "untraced",
+            says="untraced")
 
 
 def test_choice():
@@ -382,6 +397,7 @@ def test_real_pair():
 
 def test_diff():
     test_decisions()
+    test_untraced()
     test_choice()
     test_behaviour()
     test_other_warn()

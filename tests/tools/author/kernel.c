@@ -91,6 +91,20 @@ noinline int passes_number(int x)
 /* Simple: code, a string, a constant table, a new helper, a call of another
  * changed function. */
 noinline int plain(int x) { return stays(x) + PICK(1, 2); }
+/* Matters only in a kernel whose other functions are traced. */
+noinline __attribute__((no_instrument_function)) int untraced(int x)
+{
+	return stays(x) + PICK(21, 22);
+}
+static noinline __attribute__((used)) int traced_here(int x)
+{
+	return stays(x) * 5;
+}
+static noinline __attribute__((used, no_instrument_function))
+int among_traced(int x)
+{
+	return stays(x) + PICK(31, 32);
+}
 #ifdef NEW
 noinline int helper(int x) { return x * x + counter; }
 #endif
