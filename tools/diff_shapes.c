@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "diff_shapes.h"
 #include "diff_use.h"
+#include "kernel_types.h"
 
 #define MEMBER_DEPTH	16
 
@@ -32,22 +33,6 @@ static u64 mix_number(u64 shape, Dwarf_Die *die, unsigned int name)
 	return mix(shape, value);
 }
 
-static bool is_aggregate(Dwarf_Die *die)
-{
-	return dwarf_tag(die) == DW_TAG_structure_type ||
-	       dwarf_tag(die) == DW_TAG_union_type;
-}
-
-static bool member_type(Dwarf_Die *member, Dwarf_Die *type)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Die declared;
-
-	return dwarf_attr(member, DW_AT_type, &attribute) &&
-	       dwarf_formref_die(&attribute, &declared) &&
-	       !dwarf_peel_type(&declared, type);
-}
-
 static u64 mix_members(u64 shape, Dwarf_Die *type, int depth);
 
 /* Name, place, size and kind; the members of what has no name of its own. */
@@ -60,11 +45,11 @@ static u64 mix_member(u64 shape, Dwarf_Die *member, int depth)
 	shape = mix_number(shape, member, DW_AT_data_member_location);
 	shape = mix_number(shape, member, DW_AT_bit_size);
 	shape = mix_number(shape, member, DW_AT_data_bit_offset);
-	if (!member_type(member, &type))
+	if (!type_of_member(member, &type))
 		return shape;
 	dwarf_aggregate_size(&type, &size);
 	shape = mix(mix(shape, size), dwarf_tag(&type));
-	if (is_aggregate(&type) && !dwarf_diename(&type))
+	if (type_is_aggregate(&type) && !dwarf_diename(&type))
 		shape = mix_members(shape, &type, depth + 1);
 	return shape;
 }
@@ -113,7 +98,7 @@ static enum us_error read_scope(struct shape_list *shapes, Dwarf_Die *scope,
 	if (depth > MEMBER_DEPTH || dwarf_child(scope, &die))
 		return US_OK;
 	do {
-		if (is_aggregate(&die) && dwarf_diename(&die) &&
+		if (type_is_aggregate(&die) && dwarf_diename(&die) &&
 		    !dwarf_attr(&die, DW_AT_declaration, &attribute))
 			error = add_shape(shapes, &die);
 		else if (dwarf_tag(&die) == DW_TAG_subprogram ||

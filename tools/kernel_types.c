@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <string.h>
 
 #include "cli.h"
@@ -8,21 +7,20 @@
 
 #define MEMBER_DEPTH	4	/* anonymous structs inside each other */
 
-static bool is_aggregate(Dwarf_Die *die)
+bool type_is_aggregate(Dwarf_Die *die)
 {
 	return dwarf_tag(die) == DW_TAG_structure_type ||
 	       dwarf_tag(die) == DW_TAG_union_type;
 }
 
-/* The type of @member without typedefs and qualifiers, when it is an aggregate. */
-static bool member_type(Dwarf_Die *member, Dwarf_Die *type)
+bool type_of_member(Dwarf_Die *member, Dwarf_Die *type)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Die declared;
 
 	return dwarf_attr(member, DW_AT_type, &attribute) &&
 	       dwarf_formref_die(&attribute, &declared) &&
-	       dwarf_peel_type(&declared, type) == 0 && is_aggregate(type);
+	       !dwarf_peel_type(&declared, type);
 }
 
 static u64 member_offset(Dwarf_Die *member)
@@ -50,7 +48,7 @@ static u64 inside_member(Dwarf_Die *member, const char *path, int depth)
 	if (name && (strlen(name) != len || strncmp(name, path, len)))
 		return TYPE_ABSENT;
 	if (!name || path[len]) {
-		if (!member_type(member, &type))
+		if (!type_of_member(member, &type) || !type_is_aggregate(&type))
 			return TYPE_ABSENT;
 		inner = find_member(&type, name ? path + len + 1 : path,
 				    depth + 1);
@@ -117,7 +115,7 @@ static size_t ask_unit(Dwarf_Die *unit, struct type_query *queries,
 	if (dwarf_child(unit, &die))
 		return 0;
 	do {
-		if (is_aggregate(&die))
+		if (type_is_aggregate(&die))
 			answered += ask_type(&die, queries, count);
 	} while (answered < count && !dwarf_siblingof(&die, &die));
 	return answered;

@@ -3,6 +3,8 @@
 #ifndef UNDERSEAL_KERNEL_TYPES_H
 #define UNDERSEAL_KERNEL_TYPES_H
 
+#include <elfutils/libdw.h>
+
 #include "kernel_image.h"
 
 #define TYPE_ABSENT	(~0ull)
@@ -21,5 +23,11 @@ struct type_query {
  */
 enum us_error types_resolve(const struct kernel_image *image,
 			    struct type_query *queries, size_t count);
+
+/* A structure or union? */
+bool type_is_aggregate(Dwarf_Die *die);
+
+/* The type of @member without typedefs and qualifiers; false when it has none. */
+bool type_of_member(Dwarf_Die *member, Dwarf_Die *type);
 
 #endif
