@@ -6,7 +6,8 @@
 
 /* The file's parts in order; sizes follow from the header alone. */
 struct layout {
-	u64 functions, hunks, relocs, bases, strings, payload, end;
+	u64 functions, hunks, relocs, bases, links, writes, watches;
+	u64 strings, payload, end;
 };
 
 static bool all_zero(const void *data, u64 len)
@@ -61,14 +62,37 @@ static bool counts_ok(const struct us_bundle_header *header)
 	       header->hunks >= 1 && header->hunks <= US_BUNDLE_MAX_HUNKS &&
 	       header->relocs <= US_BUNDLE_MAX_RELOCS &&
 	       header->bases <= US_BUNDLE_MAX_BASES &&
+	       header->links <= US_BUNDLE_MAX_LINKS &&
+	       header->writes <= US_BUNDLE_MAX_WRITES &&
+	       header->watches <= US_BUNDLE_MAX_WATCHES &&
+	       header->shadow_bytes <= US_BUNDLE_MAX_SHADOW &&
 	       header->string_bytes <= US_BUNDLE_MAX_STRINGS &&
 	       header->payload_bytes <= US_MAX_BUNDLE;
+}
+
+/* Who lets old and new run side by side has to say why. */
+static bool consistency_ok(const struct us_bundle_header *header)
+{
+	if (!field_text_ok(header->reason, sizeof(header->reason)))
+		return false;
+	if (header->consistency == US_CONSISTENCY_NONE)
+		return header->reason[0];
+	return header->consistency == US_CONSISTENCY_STACK &&
+	       !header->reason[0];
+}
+
+static bool probation_ok(const struct us_bundle_header *header)
+{
+	return header->probation_s <= US_BUNDLE_MAX_PROBATION &&
+	       (header->probation_s || !header->watches);
 }
 
 static bool header_ok(const struct us_bundle_header *header)
 {
 	return header->header_size == sizeof(*header) && counts_ok(header) &&
-	       header->generation >= 1 && !header->flags && !header->reserved &&
+	       header->generation >= 1 && !header->reserved &&
+	       !(header->flags & ~US_BUNDLE_CUMULATIVE) &&
+	       consistency_ok(header) && probation_ok(header) &&
 	       build_id_ok(header->build_id, header->build_id_len) &&
 	       field_text_ok(header->name, sizeof(header->name)) &&
 	       header->name[0] &&
@@ -86,7 +110,11 @@ static struct layout layout_of(const struct us_bundle_header *header)
 		   header->functions * sizeof(struct us_bundle_function);
 	at.relocs = at.hunks + header->hunks * sizeof(struct us_bundle_hunk);
 	at.bases = at.relocs + header->relocs * sizeof(struct us_bundle_reloc);
-	at.strings = at.bases + header->bases * sizeof(struct us_bundle_base);
+	at.links = at.bases + header->bases * sizeof(struct us_bundle_base);
+	at.writes = at.links + header->links * sizeof(struct us_bundle_link);
+	at.watches = at.writes + header->writes * sizeof(struct us_bundle_write);
+	at.strings = at.watches +
+		     header->watches * sizeof(struct us_bundle_watch);
 	at.payload = at.strings + ALIGN_UP(header->string_bytes, 8);
 	at.end = at.payload + ALIGN_UP(header->payload_bytes, 8);
 	return at;
@@ -216,6 +244,8 @@ static bool target_ok(const struct us_bundle *bundle,
 	case US_SPACE_PAYLOAD:
 	case US_SPACE_ABSOLUTE:
 		return !reloc->base;
+	case US_SPACE_SHADOW:
+		return !reloc->base && bundle->header->shadow_bytes;
 	case US_SPACE_BASE:
 		return reloc->base < bundle->header->bases;
 	}
@@ -230,7 +260,8 @@ static bool reloc_kinds_ok(const struct us_bundle *bundle,
 
 	return reloc->type >= US_RELOC_ABS64 && reloc->type <= US_RELOC_PC32 &&
 	       (reloc->where_space == US_SPACE_PAYLOAD ||
-		reloc->where_space == US_SPACE_HUNK) &&
+		reloc->where_space == US_SPACE_HUNK ||
+		reloc->where_space == US_SPACE_WRITE) &&
 	       target_ok(bundle, reloc) &&
 	       reloc->target >= -reach && reloc->target <= reach;
 }
@@ -238,14 +269,19 @@ static bool reloc_kinds_ok(const struct us_bundle *bundle,
 static bool reloc_place_ok(const struct us_bundle *bundle,
 			   const struct us_bundle_reloc *reloc)
 {
-	u32 hunk = reloc->where >> 8, byte = reloc->where & 0xff;
+	u32 index = reloc->where >> 8, byte = reloc->where & 0xff;
+	u64 size = reloc_size(reloc->type);
 
 	if (reloc->where_space == US_SPACE_PAYLOAD)
-		return span_inside(reloc->where, reloc_size(reloc->type),
+		return span_inside(reloc->where, size,
 				   bundle->header->payload_bytes);
-	return hunk < bundle->header->hunks &&
-	       span_inside(byte, reloc_size(reloc->type),
-			   bundle->hunks[hunk].len);
+	if (reloc->where_space == US_SPACE_HUNK)
+		return index < bundle->header->hunks &&
+		       span_inside(byte, size, bundle->hunks[index].len);
+	return index < bundle->header->writes &&
+	       span_inside(byte % US_HUNK_MAX, size,
+			   bundle->writes[index].len) &&
+	       byte < 2 * US_HUNK_MAX;
 }
 
 static enum us_error check_relocs(const struct us_bundle *bundle)
@@ -302,11 +338,102 @@ static enum us_error check_bases(const struct us_bundle *bundle)
 	return US_OK;
 }
 
+static enum us_error check_links(const struct us_bundle *bundle)
+{
+	u32 i, k;
+
+	for (i = 0; i < bundle->header->links; i++) {
+		const struct us_bundle_link *link = &bundle->links[i];
+
+		if (link->kind < US_LINK_NEEDS ||
+		    link->kind > US_LINK_REPLACES || link->reserved ||
+		    !link->name[0] ||
+		    !field_text_ok(link->name, sizeof(link->name)))
+			return US_E_BUNDLE_FIELD;
+		/* One kind of link to one bundle. */
+		for (k = 0; k < i; k++)
+			if (!memcmp(link->bundle_id, bundle->links[k].bundle_id,
+				    sizeof(link->bundle_id)) &&
+			    !memcmp(link->name, bundle->links[k].name,
+				    sizeof(link->name)))
+				return US_E_BUNDLE_FIELD;
+	}
+	return US_OK;
+}
+
+static enum us_error write_place_ok(const struct us_bundle_header *header,
+				    const struct us_bundle_write *write)
+{
+	if (write->space == US_SPACE_BASE)
+		return write->base < header->bases &&
+		       span_inside(write->offset, write->len, SIZE_1G) ?
+		       US_OK : US_E_BUNDLE_FIELD;
+	if (write->base)
+		return US_E_BUNDLE_FIELD;
+	if (write->space == US_SPACE_IMAGE)
+		return span_inside(write->offset, write->len, SIZE_1G) ?
+		       US_OK : US_E_BUNDLE_FIELD;
+	if (write->space != US_SPACE_SHADOW)
+		return US_E_BUNDLE_FIELD;
+	return span_inside(write->offset, write->len, header->shadow_bytes) ?
+	       US_OK : US_E_BUNDLE_BOUNDS;
+}
+
+static bool string_ok(const struct us_bundle *bundle, u32 name)
+{
+	return name < bundle->header->string_bytes && bundle->strings[name];
+}
+
+static enum us_error check_writes(const struct us_bundle *bundle)
+{
+	u8 when = US_WRITE_PRE_APPLY;
+	enum us_error error;
+	u32 i;
+
+	for (i = 0; i < bundle->header->writes; i++) {
+		const struct us_bundle_write *write = &bundle->writes[i];
+
+		if (write->when < when || write->when > US_WRITE_POST_APPLY ||
+		    write->flags & ~US_WRITE_KEEP || write->reserved ||
+		    !write->len || write->len > US_HUNK_MAX ||
+		    !all_zero(write->expected + write->len,
+			      US_HUNK_MAX - write->len) ||
+		    !all_zero(write->replacement + write->len,
+			      US_HUNK_MAX - write->len))
+			return US_E_BUNDLE_FIELD;
+		if (!string_ok(bundle, write->name))
+			return US_E_BUNDLE_BOUNDS;
+		error = write_place_ok(bundle->header, write);
+		if (error)
+			return error;
+		when = write->when;
+	}
+	return US_OK;
+}
+
+static enum us_error check_watches(const struct us_bundle *bundle)
+{
+	u32 i;
+
+	for (i = 0; i < bundle->header->watches; i++) {
+		const struct us_bundle_watch *watch = &bundle->watches[i];
+
+		if ((watch->len != 4 && watch->len != 8) ||
+		    !IS_ALIGNED(watch->offset, watch->len) ||
+		    !span_inside(watch->offset, watch->len, SIZE_1G))
+			return US_E_BUNDLE_FIELD;
+		if (!string_ok(bundle, watch->name))
+			return US_E_BUNDLE_BOUNDS;
+	}
+	return US_OK;
+}
+
 enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundle)
 {
 	static enum us_error (*const checks[])(const struct us_bundle *) = {
 		check_padding, check_strings, check_functions, check_hunks,
-		check_relocs, check_bases,
+		check_writes, check_relocs, check_bases, check_links,
+		check_watches,
 	};
 	struct us_bundle found;
 	enum us_error error;
@@ -321,6 +448,9 @@ enum us_error us_bundle_parse(const void *data, u64 len, struct us_bundle *bundl
 	found.hunks = (const void *)((const u8 *)data + at.hunks);
 	found.relocs = (const void *)((const u8 *)data + at.relocs);
 	found.bases = (const void *)((const u8 *)data + at.bases);
+	found.links = (const void *)((const u8 *)data + at.links);
+	found.writes = (const void *)((const u8 *)data + at.writes);
+	found.watches = (const void *)((const u8 *)data + at.watches);
 	found.strings = (const char *)data + at.strings;
 	found.payload = (const u8 *)data + at.payload;
 	for (i = 0; i < ARRAY_SIZE(checks); i++) {

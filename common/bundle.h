@@ -3,7 +3,7 @@
  * The bundle: one signed patch file, extension .upatch. This header is the
  * format's definition; nothing else in the project knows a byte of it.
  *
- * A bundle is a header, five tables and a payload, in this order, each right
+ * A bundle is a header, eight tables and a payload, in this order, each right
  * after the one before, every part padded with zero bytes to a multiple of 8.
  * The file ends with the payload's padding. All numbers are little-endian.
  *
@@ -12,6 +12,9 @@
  *	struct us_bundle_hunk[hunks]
  *	struct us_bundle_reloc[relocs]
  *	struct us_bundle_base[bases]
+ *	struct us_bundle_link[links]
+ *	struct us_bundle_write[writes]
+ *	struct us_bundle_watch[watches]
  *	strings		string_bytes of NUL-terminated names, ASCII
  *	payload		payload_bytes: new code and data for the arena
  *
@@ -24,7 +27,7 @@
  * The signature is a separate file: minisign's, prehashed, over the whole bundle.
  * The bundle's identity (bundle id) is the BLAKE2b-256 digest of the whole file.
  *
- * Version 2. A reader refuses any other version.
+ * Version 3. A reader refuses any other version.
  */
 #ifndef UNDERSEAL_BUNDLE_H
 #define UNDERSEAL_BUNDLE_H
@@ -33,7 +36,7 @@
 #include "errors.h"
 
 #define US_BUNDLE_MAGIC		0x4843544150535531ull	/* "1USPATCH" */
-#define US_BUNDLE_VERSION	2u
+#define US_BUNDLE_VERSION	3u
 
 /* Bounds that a reader enforces. */
 #define US_BUNDLE_MAX_FUNCTIONS	256u
@@ -41,7 +44,24 @@
 #define US_BUNDLE_MAX_RELOCS	16384u
 #define US_BUNDLE_MAX_STRINGS	(64u << 10)
 #define US_BUNDLE_MAX_BASES	64u
+#define US_BUNDLE_MAX_LINKS	16u
+#define US_BUNDLE_MAX_WRITES	64u
+#define US_BUNDLE_MAX_WATCHES	8u
+#define US_BUNDLE_MAX_SHADOW	(256u << 10)
+#define US_BUNDLE_MAX_PROBATION	86400u	/* seconds */
 #define US_HUNK_MAX		16u
+
+/* flags */
+#define US_BUNDLE_CUMULATIVE	(1u << 0) /* takes the place of all that is installed
+				 * in the same text */
+
+/* When may the change be made? */
+enum us_consistency {
+	US_CONSISTENCY_STACK = 1, /* no task and no vCPU is inside the functions */
+	US_CONSISTENCY_NONE = 2,  /* no vCPU is at the very bytes that change; old
+				 * and new bodies may run side by side, and the
+				 * header says why that is sound */
+};
 
 struct us_bundle_header {
 	u64 magic;		/* US_BUNDLE_MAGIC */
@@ -57,7 +77,7 @@ struct us_bundle_header {
 	u32 relocs;		/* entries */
 	u32 string_bytes;
 	u32 payload_bytes;	/* <= US_MAX_BUNDLE */
-	u32 flags;		/* 0 */
+	u32 flags;		/* US_BUNDLE_CUMULATIVE, or 0 */
 	u32 bases;		/* entries; 0 unless a module is patched */
 	char name[US_NAME_MAX];	/* short name of the patch, NUL-terminated */
 	char description[US_NAME_MAX * 2]; /* NUL-terminated */
@@ -65,9 +85,17 @@ struct us_bundle_header {
 	u8 module_build_id[US_BUILD_ID_MAX]; /* as in the module baseline; zero past
 				 * its length */
 	u32 module_build_id_len; /* 0, or 8 .. US_BUILD_ID_MAX; 0 without a module */
+	u32 consistency;	/* enum us_consistency */
+	u32 links;		/* entries */
+	u32 writes;		/* entries */
+	u32 watches;		/* entries; 0 without probation */
+	u32 shadow_bytes;	/* zeroed memory that the new code may write */
+	u32 probation_s;	/* seconds in which health has to be confirmed, or
+				 * the patch is taken back; 0: none */
 	u32 reserved;		/* 0 */
+	char reason[US_NAME_MAX * 2]; /* for US_CONSISTENCY_NONE; else "" */
 };
-static_assert(sizeof(struct us_bundle_header) == 392, "bundle header");
+static_assert(sizeof(struct us_bundle_header) == 544, "bundle header");
 
 /* A function that is replaced: what must not be running during the commit. */
 struct us_bundle_function {
@@ -104,15 +132,21 @@ enum us_reloc_space {
 	US_SPACE_HUNK = 3,	/* where only: index << 8 | byte in the hunk */
 	US_SPACE_ABSOLUTE = 4,	/* target only: a number that KASLR does not move,
 				 * such as a per-CPU offset */
-	US_SPACE_BASE = 5,	/* target only: offsets count from bases[base] */
+	US_SPACE_BASE = 5,	/* offsets count from bases[base]; target of a
+				 * relocation, place of a write */
+	US_SPACE_SHADOW = 6,	/* offsets count from the bundle's shadow memory; the
+				 * same two */
+	US_SPACE_WRITE = 7,	/* where only: index << 8 | byte: 0 .. 15 in the
+				 * write's replacement, 16 .. 31 in what it expects */
 };
 
 /* Sorted by where_space, then where. */
 struct us_bundle_reloc {
 	u32 where;		/* place that is written, in where_space */
-	u8 where_space;		/* US_SPACE_PAYLOAD or US_SPACE_HUNK */
+	u8 where_space;		/* US_SPACE_PAYLOAD, _HUNK or _WRITE */
 	u8 type;		/* enum us_reloc_type */
-	u8 target_space;	/* US_SPACE_IMAGE, _PAYLOAD, _ABSOLUTE or _BASE */
+	u8 target_space;	/* US_SPACE_IMAGE, _PAYLOAD, _ABSOLUTE, _BASE or
+				 * _SHADOW */
 	u8 base;		/* index, of _BASE; else 0 */
 	s64 target;		/* S + A as an offset in target_space */
 };
@@ -130,6 +164,60 @@ struct us_bundle_base {
 };
 static_assert(sizeof(struct us_bundle_base) == 72, "bundle base");
 
+enum us_link_kind {
+	US_LINK_NEEDS = 1,	/* has to be installed before, and stays as long */
+	US_LINK_CONFLICTS = 2,	/* the two are never installed together */
+	US_LINK_REPLACES = 3,	/* is taken out in the same stop, if it is there */
+};
+
+/*
+ * How the bundle goes with another one, in whichever text that is installed. A place
+ * in the text that an installed bundle has changed can be changed by one that
+ * needs it or replaces it, and by no other.
+ */
+struct us_bundle_link {
+	u32 kind;		/* enum us_link_kind */
+	u32 reserved;		/* 0 */
+	u8 bundle_id[US_DIGEST_SIZE]; /* all zero: any bundle of the name */
+	char name[US_NAME_MAX];	/* of the other bundle; not "" */
+};
+static_assert(sizeof(struct us_bundle_link) == 104, "bundle link");
+
+enum us_write_when {
+	US_WRITE_PRE_APPLY = 1,	/* before the text changes */
+	US_WRITE_POST_APPLY = 2, /* after that; both in the same stop */
+};
+
+/* Reverting leaves the variable as it is. Without this flag it gets back what it held,
+ * and holding anything else than the replacement then is a refusal. */
+#define US_WRITE_KEEP	(1u << 0)
+
+/* A change of a variable, checked as a hunk is, but in memory that is not sealed. In
+ * the order of the file; those of PRE_APPLY first. */
+struct us_bundle_write {
+	u8 when;		/* enum us_write_when */
+	u8 flags;		/* US_WRITE_KEEP, or 0 */
+	u8 space;		/* US_SPACE_IMAGE, _BASE or _SHADOW */
+	u8 base;		/* index, of _BASE; else 0 */
+	u32 len;		/* 1 .. US_HUNK_MAX */
+	u64 offset;		/* in @space */
+	u32 name;		/* of the variable: offset into strings */
+	u32 reserved;		/* 0 */
+	u8 expected[US_HUNK_MAX]; /* what it holds before; zero past len */
+	u8 replacement[US_HUNK_MAX]; /* what it holds after; zero past len */
+};
+static_assert(sizeof(struct us_bundle_write) == 56, "bundle write");
+
+/* A counter of the kernel's that tells of trouble: a variable that may rise by
+ * @allowed at most while the patch is on probation. */
+struct us_bundle_watch {
+	u64 offset;		/* from the kernel's _text; multiple of @len */
+	u64 allowed;
+	u32 len;		/* 4 or 8 */
+	u32 name;		/* of the variable: offset into strings */
+};
+static_assert(sizeof(struct us_bundle_watch) == 24, "bundle watch");
+
 /* A checked bundle: pointers into the caller's buffer, nothing is copied. */
 struct us_bundle {
 	const struct us_bundle_header *header;
@@ -137,6 +225,9 @@ struct us_bundle {
 	const struct us_bundle_hunk *hunks;
 	const struct us_bundle_reloc *relocs;
 	const struct us_bundle_base *bases;
+	const struct us_bundle_link *links;
+	const struct us_bundle_write *writes;
+	const struct us_bundle_watch *watches;
 	const char *strings;
 	const u8 *payload;
 };
@@ -145,9 +236,9 @@ struct us_bundle {
  * Check every field of the bundle in @data (8-byte aligned, @len bytes, which
  * nobody else can change) and fill @bundle. After success all counts, offsets
  * and names are inside the buffer, hunks are sorted and disjoint, every hunk lies
- * in one of the functions, and every relocation's place lies in the payload
- * or in a hunk and overlaps no other relocation's place; bases are named by
- * bundles for modules only.
+ * in one of the functions, and every relocation's place lies in the payload,
+ * in a hunk or in a write and overlaps no other relocation's place; bases are named
+ * by bundles for modules only; writes to shadow memory lie inside it.
  * Returns BUNDLE_TRUNCATED, _MAGIC, _VERSION, _TRAILING, _FIELD, _BOUNDS,
  * HUNKS_OVERLAP or OK. May be called anywhere; allocates nothing.
  */

@@ -332,6 +332,17 @@ static enum us_error install(u64 deadline_ms, u64 start)
 	return error;
 }
 
+/* Parts of the format that are known and not acted upon: no bundle may believe that
+ * they had an effect. */
+static enum us_error check_supported(const struct us_bundle_header *header)
+{
+	if (header->flags || header->links || header->writes ||
+	    header->shadow_bytes || header->probation_s ||
+	    header->consistency != US_CONSISTENCY_STACK)
+		return control_fail(US_E_BUNDLE_FIELD, 0, 0, NULL);
+	return US_OK;
+}
+
 enum us_error apply_request(const struct control_call *call)
 {
 	u64 start = host_time_ns();
@@ -347,7 +358,9 @@ enum us_error apply_request(const struct control_call *call)
 		return control_fail(error, 0, 0, NULL);
 	plan.payload = plan.input.data +
 		       (plan.bundle.payload - plan.input.data);
-	error = check_target();
+	error = check_supported(plan.bundle.header);
+	if (!error)
+		error = check_target();
 	if (!error)
 		error = check_ranges();
 	if (!error)

@@ -18,6 +18,9 @@ struct bundle_plan {
 	struct us_bundle_function functions[US_BUNDLE_MAX_FUNCTIONS];
 	struct us_bundle_hunk hunks[US_BUNDLE_MAX_HUNKS];
 	struct us_bundle_base bases[US_BUNDLE_MAX_BASES];
+	struct us_bundle_link links[US_BUNDLE_MAX_LINKS];
+	struct us_bundle_write writes[US_BUNDLE_MAX_WRITES];
+	struct us_bundle_watch watches[US_BUNDLE_MAX_WATCHES];
 	struct buffer relocs, strings, payload;
 };
 

@@ -74,6 +74,8 @@ static void fill_header(struct bundle_plan *plan)
 	header->magic = US_BUNDLE_MAGIC;
 	header->version = US_BUNDLE_VERSION;
 	header->header_size = sizeof(*header);
+	if (!header->consistency)
+		header->consistency = US_CONSISTENCY_STACK;
 	/* Without a baseline the caller has filled in the build id. */
 	if (plan->baseline) {
 		kernel = plan->baseline->head.header;
@@ -114,6 +116,15 @@ enum us_error bundle_plan_write(struct bundle_plan *plan, struct buffer *out)
 	if (!error)
 		error = append_part(out, plan->bases,
 				    header->bases * sizeof(*plan->bases));
+	if (!error)
+		error = append_part(out, plan->links,
+				    header->links * sizeof(*plan->links));
+	if (!error)
+		error = append_part(out, plan->writes,
+				    header->writes * sizeof(*plan->writes));
+	if (!error)
+		error = append_part(out, plan->watches,
+				    header->watches * sizeof(*plan->watches));
 	if (!error)
 		error = append_part(out, plan->strings.data, plan->strings.len);
 	if (!error)

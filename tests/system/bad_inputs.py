@@ -79,7 +79,7 @@ def bundle_format_faults(writer, good):
         writer.write(f"BUNDLE_VERSION-{version}.upatch",
                      altered(version=version))
     writer.write("BUNDLE_TRAILING-8-bytes.upatch", good + bytes(8))
-    writer.write("BUNDLE_FIELD-flags.upatch", altered(flags=1))
+    writer.write("BUNDLE_FIELD-flags.upatch", altered(flags=2))
     writer.write("BUNDLE_FIELD-generation-0.upatch", altered(generation=0))
     bundle = Bundle(good)
     bundle.functions[0]["name"] = 0x7fffffff

@@ -6,11 +6,12 @@ makes bundles: the two check each other.
 """
 import struct
 
-HEADER = struct.Struct("<QIIQQ32sIIIIIIII64s128s64s32sII")
+HEADER = struct.Struct("<QIIQQ32sIIIIIIII64s128s64s32sIIIIIIII128s")
 HEADER_FIELDS = ("magic version header_size total_size generation build_id "
                  "build_id_len functions hunks relocs string_bytes "
                  "payload_bytes flags bases name description module "
-                 "module_build_id module_build_id_len reserved").split()
+                 "module_build_id module_build_id_len consistency links writes "
+                 "watches shadow_bytes probation_s reserved reason").split()
 FUNCTION = struct.Struct("<IIIIII")
 FUNCTION_FIELDS = "text_offset old_size arena_offset new_size name reserved"
 HUNK = struct.Struct("<II16s16s")
@@ -19,6 +20,13 @@ RELOC = struct.Struct("<IBBBBq")
 RELOC_FIELDS = "where where_space type target_space base target"
 BASE = struct.Struct("<II64s")
 BASE_FIELDS = "kind area module"
+LINK = struct.Struct("<II32s64s")
+LINK_FIELDS = "kind reserved bundle_id name"
+WRITE = struct.Struct("<BBBBIQII16s16s")
+WRITE_FIELDS = ("when flags space base len offset name reserved expected "
+                "replacement")
+WATCH = struct.Struct("<QQII")
+WATCH_FIELDS = "offset allowed len name"
 
 
 def pad8(data):
@@ -56,6 +64,12 @@ class Bundle:
             data, offset, head["relocs"], RELOC, RELOC_FIELDS)
         self.bases, offset = unpack_table(
             data, offset, head["bases"], BASE, BASE_FIELDS)
+        self.links, offset = unpack_table(
+            data, offset, head["links"], LINK, LINK_FIELDS)
+        self.writes, offset = unpack_table(
+            data, offset, head["writes"], WRITE, WRITE_FIELDS)
+        self.watches, offset = unpack_table(
+            data, offset, head["watches"], WATCH, WATCH_FIELDS)
         end = offset + head["string_bytes"]
         self.strings = data[offset:end]
         offset = end + -end % 8
@@ -68,6 +82,9 @@ class Bundle:
                  ("hunks", HUNK.size * len(self.hunks)),
                  ("relocations", RELOC.size * len(self.relocs)),
                  ("bases", BASE.size * len(self.bases)),
+                 ("links", LINK.size * len(self.links)),
+                 ("writes", WRITE.size * len(self.writes)),
+                 ("watches", WATCH.size * len(self.watches)),
                  ("strings", len(self.strings)),
                  ("payload", len(self.payload))]
         offset, regions = 0, {}
@@ -83,10 +100,14 @@ class Bundle:
                  pack_table(self.hunks, HUNK, HUNK_FIELDS) +
                  pack_table(self.relocs, RELOC, RELOC_FIELDS) +
                  pack_table(self.bases, BASE, BASE_FIELDS) +
+                 pack_table(self.links, LINK, LINK_FIELDS) +
+                 pack_table(self.writes, WRITE, WRITE_FIELDS) +
+                 pack_table(self.watches, WATCH, WATCH_FIELDS) +
                  pad8(self.strings) + pad8(self.payload))
         head = dict(self.header, functions=len(self.functions),
                     hunks=len(self.hunks), relocs=len(self.relocs),
-                    bases=len(self.bases),
+                    bases=len(self.bases), links=len(self.links),
+                    writes=len(self.writes), watches=len(self.watches),
                     string_bytes=len(self.strings),
                     payload_bytes=len(self.payload),
                     total_size=HEADER.size + len(parts))

@@ -46,9 +46,10 @@ def bundle(object_path, *more, output="b.upatch"):
 def read_bundle(path):
     """The parts of a bundle, by the description in common/bundle.h."""
     data = read(path)
-    fields = struct.unpack_from("<QIIQQ32s8I64s128s64s32s2I", data)
+    fields = struct.unpack_from("<QIIQQ32s8I64s128s64s32s8I128s", data)
     functions, hunks, relocs, strings, payload, _, bases = fields[7:14]
-    at = 392
+    links, writes, watches = fields[20:23]
+    at = 544
     result = {}
     result["functions"] = list(struct.iter_unpack(
         "<6I", data[at:at + 24 * functions]))
@@ -61,7 +62,7 @@ def read_bundle(path):
     at += 16 * relocs
     result["bases"] = list(struct.iter_unpack(
         "<II64s", data[at:at + 72 * bases]))
-    at += 72 * bases
+    at += 72 * bases + 104 * links + 56 * writes + 24 * watches
     result["strings"] = data[at:at + strings]
     at += (strings + 7) & ~7
     result["payload"] = data[at:at + payload]

@@ -110,8 +110,18 @@ void make_bundle(const struct bundle_spec *spec, struct blob *blob)
 		.payload_bytes = spec->payload_bytes,
 		.description = "a patch for the simulated kernel",
 		.bases = spec->bases,
+		.links = spec->links,
+		.writes = spec->writes,
+		.watches = spec->watches,
+		.flags = spec->flags,
+		.shadow_bytes = spec->shadow_bytes,
+		.probation_s = spec->probation_s,
+		.consistency = spec->reason ? US_CONSISTENCY_NONE :
+			US_CONSISTENCY_STACK,
 	};
 
+	if (spec->reason)
+		strcpy(header.reason, spec->reason);
 	memcpy(header.build_id, sim_build_id, SIM_BUILD_ID_LEN);
 	strcpy(header.name, spec->name);
 	memcpy(header.module, spec->module, sizeof(header.module));
@@ -123,6 +133,9 @@ void make_bundle(const struct bundle_spec *spec, struct blob *blob)
 	append(blob, spec->hunk, spec->hunks * sizeof(*spec->hunk));
 	append(blob, spec->reloc, spec->relocs * sizeof(*spec->reloc));
 	append(blob, spec->base, spec->bases * sizeof(*spec->base));
+	append(blob, spec->link, spec->links * sizeof(*spec->link));
+	append(blob, spec->write, spec->writes * sizeof(*spec->write));
+	append(blob, spec->watch, spec->watches * sizeof(*spec->watch));
 	append(blob, spec->strings, spec->string_bytes);
 	append(blob, spec->payload, spec->payload_bytes);
 	bundle_header(blob)->total_size = blob->len;
@@ -153,9 +166,24 @@ struct us_bundle_base *bundle_bases(struct blob *blob)
 	return (void *)(bundle_relocs(blob) + bundle_header(blob)->relocs);
 }
 
+struct us_bundle_link *bundle_links(struct blob *blob)
+{
+	return (void *)(bundle_bases(blob) + bundle_header(blob)->bases);
+}
+
+struct us_bundle_write *bundle_writes(struct blob *blob)
+{
+	return (void *)(bundle_links(blob) + bundle_header(blob)->links);
+}
+
+struct us_bundle_watch *bundle_watches(struct blob *blob)
+{
+	return (void *)(bundle_writes(blob) + bundle_header(blob)->writes);
+}
+
 char *bundle_strings(struct blob *blob)
 {
-	return (char *)(bundle_bases(blob) + bundle_header(blob)->bases);
+	return (char *)(bundle_watches(blob) + bundle_header(blob)->watches);
 }
 
 u8 *bundle_payload(struct blob *blob)

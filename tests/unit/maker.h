@@ -41,6 +41,11 @@ struct bundle_spec {
 	struct us_bundle_hunk hunk[4];
 	struct us_bundle_reloc reloc[8];
 	struct us_bundle_base base[4];
+	u32 links, writes, watches, flags, shadow_bytes, probation_s;
+	const char *reason;		/* not NULL: US_CONSISTENCY_NONE */
+	struct us_bundle_link link[4];
+	struct us_bundle_write write[4];
+	struct us_bundle_watch watch[2];
 	char strings[64];
 	u8 payload[256];
 };
@@ -58,6 +63,9 @@ struct us_bundle_function *bundle_functions(struct blob *blob);
 struct us_bundle_hunk *bundle_hunks(struct blob *blob);
 struct us_bundle_reloc *bundle_relocs(struct blob *blob);
 struct us_bundle_base *bundle_bases(struct blob *blob);
+struct us_bundle_link *bundle_links(struct blob *blob);
+struct us_bundle_write *bundle_writes(struct blob *blob);
+struct us_bundle_watch *bundle_watches(struct blob *blob);
 char *bundle_strings(struct blob *blob);
 u8 *bundle_payload(struct blob *blob);
 

@@ -222,7 +222,7 @@ static void bad_files(void)
 	BAD_BUNDLE(BUNDLE_MAGIC, h->magic++);
 	BAD_BUNDLE(BUNDLE_VERSION, h->version++);
 	BAD_BUNDLE(BUNDLE_TRAILING, bench_blob.len += 8);
-	BAD_BUNDLE(BUNDLE_FIELD, h->flags = 1);
+	BAD_BUNDLE(BUNDLE_FIELD, h->flags = 2);
 	BAD_BUNDLE(BUNDLE_BOUNDS,
 		   bundle_functions(&bench_blob)->arena_offset = 1000);
 	/* Files of the other kinds, rightly signed. */

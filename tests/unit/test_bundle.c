@@ -102,7 +102,7 @@ static void header_fields(void)
 	BAD_HEADER(h->build_id_len = 7);
 	BAD_HEADER(h->build_id_len = 33);
 	BAD_HEADER(h->build_id[SIM_BUILD_ID_LEN] = 1);
-	BAD_HEADER(h->flags = 1);
+	BAD_HEADER(h->flags = 2);
 	BAD_HEADER(h->reserved = 1);
 	BAD_HEADER(h->name[0] = 0);
 	BAD_HEADER(h->name[0] = '\n');
