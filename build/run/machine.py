@@ -1,141 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One emulated server: QEMU under OVMF, its disks, its serial lines and QMP.
+"""One emulated server: a Machine, whichever emulator runs it (qemu.py, bochs.py).
 
 The first serial line is the console (a file, or the terminal in `make run`); the
 hypervisor writes there too. On the second one the test userland takes shell
 commands (tests/guest/init), so that a test is host code that looks at the
-guest from inside, through Guest.sh, and from outside, through QMP.
+guest from inside, through Machine.sh, and from outside, through the emulator.
 """
-import json
 import os
 import re
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 
-OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
-OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+from bochs import Bochs
+from emulator import MachineError, Settings
+from qemu import Qemu
 
-# Emulation is slow and the machine may be shared: limits are for what hangs.
+EMULATORS = {"qemu": Qemu, "bochs": Bochs}
+
+# Emulation is slow and the machine may be shared: limits are for what hangs. They
+# are QEMU's; slower emulators get their multiple.
 BOOT_TIMEOUT = 180
 COMMAND_TIMEOUT = 120
-
-
-class MachineError(Exception):
-    """The machine did not do what every test takes for granted."""
 
 
 class CommandFailed(Exception):
     """A command in the guest that has to succeed did not; the guest lives."""
 
 
-class Settings:
-    """What the environment may choose: SMP=, MEM=, CPU=, ACCEL=."""
-
-    def __init__(self, **given):
-        env = os.environ.get
-        self.smp = int(given.get("smp") or env("SMP") or 2)
-        self.mem = given.get("mem") or env("MEM") or "1G"
-        self.cpu = given.get("cpu") or env("CPU") or "max"
-        # QEMU 7.2 loses code that one vCPU patches under another when each
-        # has its own thread; one thread for all is sound.
-        self.accel = (given.get("accel") or env("ACCEL") or
-                      "tcg,thread=single")
-        self.qemu = env("QEMU") or "qemu-system-x86_64"
-
-
-def qemu_arguments(settings, esp, data, vars_file):
-    args = [
-        settings.qemu, "-nodefaults", "-no-user-config", "-display", "none",
-        "-machine", "q35", "-accel", settings.accel, "-cpu", settings.cpu,
-        "-smp", str(settings.smp), "-m", settings.mem, "-nic", "none",
-        "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
-        "-drive", f"if=pflash,format=raw,unit=1,file={vars_file}",
-        "-drive", f"if=none,id=esp,format=raw,snapshot=on,file={esp}",
-        "-device", "ide-hd,drive=esp,bootindex=0",
-    ]
-    if data:
-        args += ["-drive",
-                 f"if=none,id=data,format=raw,snapshot=on,file={data}",
-                 "-device", "nvme,drive=data,serial=data"]
-    return args
-
-
-class Monitor:
-    """QMP: the machine seen from outside."""
-
-    def __init__(self, path, deadline):
-        self.sock = connect(path, deadline)
-        self.buffer = b""
-        self._message()
-        self.command("qmp_capabilities")
-
-    def _message(self):
-        while b"\n" not in self.buffer:
-            chunk = self.sock.recv(65536)
-            if not chunk:
-                raise MachineError("QEMU closed its monitor")
-            self.buffer += chunk
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(line)
-
-    def command(self, name, **arguments):
-        self.sock.settimeout(60)
-        request = {"execute": name, "arguments": arguments}
-        self.sock.sendall(json.dumps(request).encode() + b"\n")
-        while True:
-            message = self._message()
-            if "return" in message:
-                return message["return"]
-            if "error" in message:
-                raise MachineError(f"{name}: {message['error']['desc']}")
-
-
-def connect(path, deadline):
-    while True:
-        sock = socket.socket(socket.AF_UNIX)
-        try:
-            sock.connect(path)
-            return sock
-        except OSError:
-            sock.close()
-            if time.monotonic() > deadline:
-                raise MachineError(f"QEMU did not open {path}") from None
-            time.sleep(0.05)
-
-
 class Machine:
-    """A running QEMU. Use as a context manager: leaving it ends QEMU."""
+    """A running machine. Use as a context manager: leaving it ends it."""
 
     def __init__(self, esp, data=None, log=None, settings=None, extra=()):
         self.settings = settings or Settings()
         self.dir = tempfile.mkdtemp(prefix="underseal-")
         self.console_path = log or os.path.join(self.dir, "console.log")
         os.makedirs(os.path.dirname(self.console_path) or ".", exist_ok=True)
-        vars_file = os.path.join(self.dir, "vars.fd")
-        shutil.copy(OVMF_VARS, vars_file)
-        args = qemu_arguments(self.settings, esp, data, vars_file)
-        args += ["-serial", f"file:{self.console_path}"]
-        args += ["-chardev", "socket,id=agent,server=on,wait=off,path="
-                 + os.path.join(self.dir, "agent")]
-        args += ["-serial", "chardev:agent"]
-        args += ["-qmp", "unix:" + os.path.join(self.dir, "qmp") +
-                 ",server=on,wait=off"]
-        args += list(extra)
-        with open(os.path.join(self.dir, "qemu.err"), "wb") as err:
-            self.process = subprocess.Popen(
-                args, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
         try:
-            deadline = time.monotonic() + 30
-            self.qmp = Monitor(os.path.join(self.dir, "qmp"), deadline)
-            self.agent = connect(os.path.join(self.dir, "agent"), deadline)
-        except (MachineError, OSError):
-            with open(os.path.join(self.dir, "qemu.err"), "rb") as err:
-                text = err.read().decode(errors="replace")
-            self.close()
-            raise MachineError(f"QEMU did not start: {text}") from None
+            self.emulator = EMULATORS[self.settings.machine](
+                self.settings, self.dir, self.console_path, esp, data, extra)
+        except BaseException:
+            shutil.rmtree(self.dir, ignore_errors=True)
+            raise
         self.agent_buffer = b""
         self.serial = 0
 
@@ -146,9 +53,7 @@ class Machine:
         self.close()
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self.emulator.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # The console --------------------------------------------------------
@@ -163,13 +68,14 @@ class Machine:
 
     def wait_console(self, pattern, timeout=BOOT_TIMEOUT, start=0):
         """Wait until a regular expression matches; returns the match."""
-        deadline = time.monotonic() + timeout
+        deadline = self.deadline(timeout)
         while True:
             match = re.search(pattern, self.console(start))
             if match:
                 return match
-            if self.process.poll() is not None:
-                raise MachineError(f"QEMU ended before: {pattern}")
+            if self.emulator.process.poll() is not None:
+                raise MachineError(f"{self.emulator.name} ended before: "
+                                   f"{pattern}")
             if time.monotonic() > deadline:
                 raise MachineError(f"not on the console in time: {pattern}")
             time.sleep(0.1)
@@ -177,7 +83,7 @@ class Machine:
     # The guest's shell --------------------------------------------------
 
     def _agent_until(self, pattern, timeout):
-        deadline = time.monotonic() + timeout
+        deadline = self.deadline(timeout)
         pattern = re.compile(pattern)
         while True:
             match = pattern.search(self.agent_buffer)
@@ -189,13 +95,13 @@ class Machine:
             if left <= 0:
                 raise MachineError("the guest gave no answer in time: " +
                                    repr(self.agent_buffer[-300:]))
-            self.agent.settimeout(left)
+            self.emulator.agent.settimeout(left)
             try:
-                chunk = self.agent.recv(65536)
+                chunk = self.emulator.agent.recv(65536)
             except socket.timeout:
                 continue
             if not chunk:
-                raise MachineError("QEMU ended")
+                raise MachineError(f"{self.emulator.name} ended")
             self.agent_buffer += chunk
 
     def wait_ready(self, timeout=BOOT_TIMEOUT):
@@ -210,8 +116,8 @@ class Machine:
         line = f"{self.serial} {command}\n".encode()
         if b"\n" in line[:-1]:
             raise ValueError("one line only")
-        self.agent.settimeout(30)
-        self.agent.sendall(line)
+        self.emulator.agent.settimeout(30)
+        self.emulator.agent.sendall(line)
         match, output = self._agent_until(
             rb"@@END %d (\d+)\r?\n" % self.serial, timeout)
         status = int(match.group(1))
@@ -228,15 +134,13 @@ class Machine:
     def send(self, command):
         """Start a command whose answer nobody waits for (reboot)."""
         self.serial += 1
-        self.agent.sendall(f"{self.serial} {command}\n".encode())
+        self.emulator.agent.sendall(f"{self.serial} {command}\n".encode())
 
     # From outside -------------------------------------------------------
 
+    def deadline(self, timeout):
+        """When the host's clock shows that @timeout of QEMU's pace is over."""
+        return time.monotonic() + timeout * self.emulator.slowness
+
     def physical(self, address, length):
-        """Bytes of the machine's physical memory, whatever the guest sees."""
-        path = os.path.join(self.dir, "memory")
-        self.qmp.command("pmemsave", val=address, size=length, filename=path)
-        with open(path, "rb") as file:
-            data = file.read()
-        os.unlink(path)
-        return data
+        return self.emulator.physical(address, length)

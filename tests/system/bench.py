@@ -19,6 +19,7 @@ from harness import Server
 import bench_seal
 import files
 import machine
+import qemu
 
 BOOTS = int(os.environ.get("BOOTS") or 5)
 SECONDS = int(os.environ.get("SECONDS_EACH") or 30)
@@ -205,8 +206,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="underseal-") as scratch:
         result = {
             "kernel": kernel.release,
-            "cpu": settings.cpu,
-            "accel": settings.accel,
+            "cpu": settings.cpu or qemu.CPU,
+            "accel": settings.accel or qemu.ACCEL,
             "size": sizes(),
             "running": running(kernel, scratch),
             "instructions": bench_seal.instructions_per_write(kernel, scratch),

@@ -138,7 +138,7 @@ def powers_off(server):
     start = server.console_size()
     server.send("systemctl poweroff")
     try:
-        expect_equal(server.process.wait(BOOT_TIMEOUT), 0,
+        expect_equal(server.emulator.process.wait(BOOT_TIMEOUT), 0,
                      "QEMU's status")
     except subprocess.TimeoutExpired:
         raise AssertionError("the machine is still on") from None

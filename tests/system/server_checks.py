@@ -497,7 +497,7 @@ def nmi(server):
     """the guest's own NMIs reach it"""
     before = server.run("grep NMI: /proc/interrupts").split()
     server.run("echo l > /proc/sysrq-trigger; sleep 1")
-    server.qmp.command("inject-nmi")
+    server.emulator.inject_nmi()
     after = server.run("sleep 1; grep NMI: /proc/interrupts").split()
     cpus = range(1, 1 + server.settings.smp)
     got = [int(after[i]) - int(before[i]) for i in cpus]

@@ -74,7 +74,7 @@ def hold_at_greeting(machine, timeout):
     while time.monotonic() < deadline:
         with open(machine.console_path, "rb") as file:
             if b"Underseal " in file.read():
-                machine.qmp.command("stop")
+                machine.emulator.qmp.command("stop")
                 return
         time.sleep(0.01)
     raise AssertionError("the loader did not greet")
@@ -83,8 +83,8 @@ def hold_at_greeting(machine, timeout):
 def find_code(machine):
     """Addresses behind every RDMSR of VM_CR in memory (copies included)."""
     path = os.path.join(machine.dir, "memory")
-    size = machine.qmp.command("query-memory-size-summary")["base-memory"]
-    machine.qmp.command("pmemsave", val=0, size=min(size, 2 << 30),
+    size = machine.emulator.qmp.command("query-memory-size-summary")["base-memory"]
+    machine.emulator.qmp.command("pmemsave", val=0, size=min(size, 2 << 30),
                         filename=path)
     with open(path, "rb") as file:
         memory = file.read()
@@ -105,7 +105,7 @@ def switch_svm_off(machine, timeout=120):
     addresses = find_code(machine)
     assert addresses, "the loader's read of VM_CR is not in memory"
     path = os.path.join(machine.dir, "gdb")
-    machine.qmp.command(
+    machine.emulator.qmp.command(
         "human-monitor-command",
         **{"command-line": f"gdbserver unix:{path},server=on,wait=off"})
     debugger = Debugger(path)
