@@ -6,6 +6,11 @@
  *	EAX = highest leaf of the range, EBX:ECX:EDX = "UndersealHyp".
  *	Leaf US_CPUID_BASE + 1: EAX = US_ABI_VERSION, EBX = product version as
  *	major << 16 | minor << 8 | patch, ECX = vCPUs, EDX = 0.
+ *	Leaf US_CPUID_BASE + 2, subleaf (ECX) 0: EAX = enum us_control_state, EBX =
+ *	changes carried out since start (apply, revert; modulo 2^32), ECX = EDX = 0.
+ *	Subleaf 1 .. US_CHANGE_MAX / 16: once the control domain has died, 16 bytes each
+ *	of the last change's label ("apply NAME generation N"), else 0. The hypervisor
+ *	answers, so it is true whenever and however the control domain died.
  *
  * Requests: a caller fills a struct us_request in its own memory and rings the
  * doorbell. Three doorbells exist, because who may call is decided by the guest's
@@ -42,7 +47,7 @@
 #define US_ABI_VERSION		3u
 
 #define US_CPUID_BASE		0x40000000u
-#define US_CPUID_MAX		0x40000001u
+#define US_CPUID_MAX		0x40000002u
 #define US_CPUID_SIGNATURE	"UndersealHyp"	/* 12 bytes, EBX ECX EDX */
 
 #define US_DOORBELL_PORT	0x0780u
@@ -60,6 +65,7 @@
 #define US_BUILD_ID_MAX		32u
 #define US_DIGEST_SIZE		32u	/* BLAKE2b-256 */
 #define US_NAME_MAX		64u	/* with the final NUL */
+#define US_CHANGE_MAX		96u	/* label of a change, with the final NUL */
 
 enum us_op {
 	US_OP_STATUS = 1,	/* out: struct us_status */

@@ -105,6 +105,24 @@ struct us_vcpu_state {
 	u64 gprs[16];		/* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
 };
 
+/* One write of a change that is done whole or not at all (HV_COMMIT). */
+struct us_commit_write {
+	u64 gpa;
+	u32 len;		/* 1 .. sizeof(bytes), within one frame */
+	u32 reserved;		/* 0 */
+	u8 bytes[16];
+};
+static_assert(sizeof(struct us_commit_write) == 32, "us_commit_write layout");
+
+#define US_COMMIT_MAX	4608u	/* writes of one change */
+
+struct us_commit {
+	u64 writes;		/* of struct us_commit_write[count], in the domain */
+	u32 count;		/* 1 .. US_COMMIT_MAX */
+	u32 reserved;		/* 0 */
+	char label[US_CHANGE_MAX]; /* "apply NAME generation N"; ends in a NUL */
+};
+
 /* Permissions of guest frames in the guest's SLAT. */
 enum us_prot {
 	US_PROT_OPEN = 0,	/* RWX: ordinary memory */
@@ -181,6 +199,16 @@ enum us_verb {
 	 * serial port, and no guest vCPU runs again. Does not return.
 	 */
 	US_HV_HALT = 13,
+	/*
+	 * HV_COMMIT(struct us_commit *): makes a change of guest memory that is done
+	 * whole or not at all, whatever becomes of the control domain: one verb,
+	 * during which it does not run. Every write is checked as HV_WRITE would,
+	 * then all are done in order, those of 1, 2, 4 or 8 bytes by one store each.
+	 * The label goes to the log, and is told as the last change when the control
+	 * domain has died: on the serial line and by CPUID (abi.h). All vCPUs must be held:
+	 * STOP_FAILED. BAD_REQUEST, GUEST_ADDRESS; nothing is written then.
+	 */
+	US_HV_COMMIT = 14,
 };
 
 #endif

@@ -38,6 +38,17 @@ const struct host_info *host_info(void);
 enum us_error host_read(u64 gpa, void *dst, u64 len);
 enum us_error host_write(u64 gpa, const void *src, u64 len);
 
+/*
+ * Make a change of guest memory whole or not at all, even if the core dies in it at
+ * any instruction: all of @writes (1 .. US_COMMIT_MAX of them) in order, between
+ * stop and release. @label, such as "apply NAME generation N", is cut after
+ * US_CHANGE_MAX - 1 bytes; the host logs it as done, and names it as the last change
+ * when the core has died. US_E_GUEST_ADDRESS as for host_write(), US_E_STOP_FAILED,
+ * US_E_BAD_REQUEST; nothing is written then.
+ */
+enum us_error host_commit(const struct us_commit_write *writes, u32 count,
+			  const char *label);
+
 /* Set the SLAT permission of whole frames. @gpa and @len page-aligned. On return
  * no vCPU can use the old permission. US_E_GUEST_ADDRESS, US_E_NO_MEMORY,
  * US_E_STOP_FAILED. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apic.h"
+#include "commit.h"
 #include "lock.h"
 #include "memory.h"
 #include "pages.h"
@@ -247,7 +248,9 @@ void control_unlock(void)
 static void die(enum us_control_state why, const struct vmexit *exit)
 {
 	const struct guest_regs *regs = &control.vcpu.regs;
+	const char *last = commit_last()[0] ? commit_last() : "none";
 
+	control.health = why;
 	control.state = CONTROL_DEAD;
 	if (control.stopped) {
 		control.stopped = false;
@@ -257,15 +260,16 @@ static void die(enum us_control_state why, const struct vmexit *exit)
 		log_write(US_LOG_ERROR, MAX_CPUS,
 			  "control domain ran out of its time, rip %lx",
 			  regs->rip);
-		print("underseal: control domain ran out of its time, rip %lx\n",
-		      regs->rip);
+		print("underseal: control domain ran out of its time, rip %lx\n"
+		      "underseal: last change: %s\n", regs->rip, last);
 		return;
 	}
 	log_write(US_LOG_ERROR, MAX_CPUS,
 		  "control domain crashed: exit %lx info %lx %lx rip %lx",
 		  exit->code, exit->info1, exit->info2, regs->rip);
-	print("underseal: control domain crashed: exit %lx info %lx %lx rip %lx\n",
-	      exit->code, exit->info1, exit->info2, regs->rip);
+	print("underseal: control domain crashed: exit %lx info %lx %lx rip %lx\n"
+	      "underseal: last change: %s\n", exit->code, exit->info1, exit->info2,
+	      regs->rip, last);
 }
 
 /* Run the domain up to its next exit. On the only CPU the guest's interrupts are

@@ -35,6 +35,7 @@ struct control_request {
 struct control {
 	struct vcpu vcpu;
 	volatile enum control_state state;
+	enum us_control_state health;	/* how it died */
 	struct us_mailbox *mailbox;
 	struct control_request request;
 	enum us_event event;	/* what it works on */

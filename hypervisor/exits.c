@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The guest's exits, one function a kind. */
+#include <string.h>
+
 #include "apic.h"
+#include "commit.h"
+#include "control_domain.h"
 #include "decode.h"
 #include "hpet.h"
 #include "hypercall.h"
@@ -28,7 +32,20 @@
 
 #define MAX_HIDDEN_REPORTS 16
 
-static void own_leaf(u32 leaf, struct cpuid_regs *r)
+/* The control domain's health, and what it did last: true also when nobody else is
+ * left to say so. */
+static void health_leaf(u32 subleaf, struct cpuid_regs *r)
+{
+	if (!subleaf) {
+		r->eax = control.health;
+		r->ebx = commit_count();
+	} else if (control.state == CONTROL_DEAD &&
+		   subleaf <= US_CHANGE_MAX / sizeof(*r)) {
+		memcpy(r, commit_last() + (subleaf - 1) * sizeof(*r), sizeof(*r));
+	}
+}
+
+static void own_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	static const char signature[12] = US_CPUID_SIGNATURE;
 	const u32 *words = (const u32 *)signature;
@@ -43,6 +60,8 @@ static void own_leaf(u32 leaf, struct cpuid_regs *r)
 		r->eax = US_ABI_VERSION;
 		r->ebx = US_PRODUCT_VERSION;
 		r->ecx = hv.boot.cpus;
+	} else if (leaf == US_CPUID_BASE + 2) {
+		health_leaf(subleaf, r);
 	}
 }
 
@@ -91,7 +110,7 @@ static void exit_cpuid(struct vcpu *vcpu)
 	struct cpuid_regs r;
 
 	if (leaf >= US_CPUID_BASE && leaf < US_CPUID_BASE + 0x100) {
-		own_leaf(leaf, &r);
+		own_leaf(leaf, subleaf, &r);
 	} else {
 		r = cpuid(leaf, subleaf);
 		mend_leaf(vcpu, leaf, subleaf, &r);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "commit.h"
 #include "control_domain.h"
 #include "memory.h"
 #include "pages.h"
@@ -72,6 +73,22 @@ static u64 verb_copy(u64 gpa, u64 addr, u64 len, bool to_guest)
 	if (!own)
 		return US_E_BAD_REQUEST;
 	return to_guest ? guest_write(gpa, own, len) : guest_read(gpa, own, len);
+}
+
+static u64 verb_commit(u64 addr)
+{
+	const struct us_commit *commit = buffer(addr, sizeof(*commit), false);
+	const struct us_commit_write *writes;
+
+	if (!commit || !IS_ALIGNED(addr | commit->writes, 8) ||
+	    commit->count > US_COMMIT_MAX || commit->reserved)
+		return US_E_BAD_REQUEST;
+	writes = buffer(commit->writes, commit->count * sizeof(*writes), false);
+	if (!writes)
+		return US_E_BAD_REQUEST;
+	if (!control.stopped)
+		return US_E_STOP_FAILED;
+	return commit_do(writes, commit->count, commit->label);
 }
 
 static u64 verb_protect(u64 gpa, u64 len, u64 prot)
@@ -267,6 +284,7 @@ void control_verb(struct cpu *cpu)
 	case US_HV_TIME: result = time_ns(); break;
 	case US_HV_PIN: result = verb_pin(); break;
 	case US_HV_HALT: result = verb_halt(a, b); break;
+	case US_HV_COMMIT: result = verb_commit(a); break;
 	}
 	gpr[GPR_RAX] = result;
 }

@@ -46,6 +46,17 @@ enum us_error host_write(u64 gpa, const void *src, u64 len)
 	return call(US_HV_WRITE, gpa, address(src), len);
 }
 
+enum us_error host_commit(const struct us_commit_write *writes, u32 count,
+			  const char *label)
+{
+	struct us_commit commit = { .writes = address(writes), .count = count };
+	u64 len = strlen(label);
+
+	memcpy(commit.label, label,
+	       len < US_CHANGE_MAX ? len : US_CHANGE_MAX - 1);
+	return call(US_HV_COMMIT, address(&commit), 0, 0);
+}
+
 enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
 {
 	return call(US_HV_PROTECT, gpa, len, prot);

@@ -152,6 +152,46 @@ enum us_error host_write(u64 gpa, const void *src, u64 len)
 	return US_OK;
 }
 
+static bool commit_sound(const struct us_commit_write *write)
+{
+	bool sound = write->len && write->len <= sizeof(write->bytes) &&
+		     !write->reserved &&
+		     write->gpa % PAGE_SIZE + write->len <= PAGE_SIZE;
+
+	if (!sound)
+		sim.violations++;
+	return sound;
+}
+
+enum us_error host_commit(const struct us_commit_write *writes, u32 count,
+			  const char *label)
+{
+	u32 i;
+
+	if (!sim.stopped || !count || count > US_COMMIT_MAX)
+		sim.violations++;
+	if (!sim.stopped || breaks(&sim.fail_commit))
+		return sim.stopped ? US_E_GUEST_ADDRESS : US_E_STOP_FAILED;
+	for (i = 0; i < count; i++) {
+		if (!commit_sound(&writes[i]))
+			return US_E_BAD_REQUEST;
+		if (!ordinary(writes[i].gpa, writes[i].len))
+			return US_E_GUEST_ADDRESS;
+	}
+	if (sim.on_commit)
+		sim.on_commit(false);
+	for (i = 0; i < count; i++) {
+		remember(writes[i].gpa, writes[i].len);
+		memcpy(sim.memory + writes[i].gpa, writes[i].bytes,
+		       writes[i].len);
+	}
+	sim.commits++;
+	snprintf(sim.last_change, sizeof(sim.last_change), "%s", label);
+	if (sim.on_commit)
+		sim.on_commit(true);
+	return US_OK;
+}
+
 enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
 {
 	if (sim.on_protect)

@@ -93,13 +93,15 @@ struct sim {
 	bool pinned;		/* host_pin() was called */
 	bool halted;		/* host_halt() was called */
 	u32 reads;		/* calls of host_read() */
-	u32 stops, backoffs, logs, violations;
+	u32 stops, backoffs, commits, logs, violations;
+	char last_change[US_CHANGE_MAX];	/* label of the last commit */
 	char last_log[104];
 	char all_logs[16384];	/* one a line, cut at the end */
 
 	/* What to break; 0 means not at all. Counted down at each call. */
 	u32 fail_stop;		/* the n-th stop fails */
 	u32 fail_write;		/* the n-th write fails */
+	u32 fail_commit;	/* the n-th host_commit() fails */
 	u32 fail_protect;	/* the n-th change of permissions fails */
 	enum us_error protect_error;	/* with this */
 	enum us_error pin_error;	/* host_pin() fails with this, unless OK */
@@ -108,6 +110,9 @@ struct sim {
 	void (*on_stop)(void);
 	void (*on_backoff)(void);
 	void (*on_protect)(void);
+	/* Before and after host_commit() has done its writes. To let the core die there,
+	 * leave by longjmp(): nothing of it is called any more. */
+	void (*on_commit)(bool done);
 };
 
 extern struct sim sim;

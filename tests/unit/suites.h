@@ -35,6 +35,7 @@ struct test {
 	SUITE(decode)		\
 	SUITE(pin)		\
 	SUITE(slat)		\
+	SUITE(commit)		\
 	SUITE(unwind)		\
 	SUITE(errors)
 
