@@ -12,12 +12,14 @@
  * EfiReservedMemoryType, base 2 MiB aligned):
  *
  *	base				patch arena, arena_len: the guest sees it R-X
- *	base + arena_len		hypervisor image (mem_size, page rounded)
+ *	base + arena_len		shadow memory of patches, shadow_len: the guest
+ *					sees it RW-
+ *	after that			hypervisor image (mem_size, page rounded)
  *	control_image			control.bin exactly as built, page aligned
  *	keys				public key files, page aligned
  *	free_base .. base + len		given to the hypervisor: page tables, heap
  *
- * Everything but the arena is hidden from the guest.
+ * Everything but the first two is hidden from the guest.
  */
 #ifndef UNDERSEAL_BOOT_ABI_H
 #define UNDERSEAL_BOOT_ABI_H
@@ -26,6 +28,7 @@
 
 #define US_HV_MAGIC	0x3148564c41455355ull	/* "USEALVH1" */
 #define US_ARENA_LEN	SIZE_2M
+#define US_SHADOW_LEN	SIZE_2M
 
 struct us_hv_header {
 	u64 magic;		/* US_HV_MAGIC */
@@ -41,7 +44,7 @@ struct us_hv_header {
 	u64 tables_per_gib;	/* when the processor has no 1 GiB pages */
 };
 
-#define US_BOOT_VERSION	3u
+#define US_BOOT_VERSION	4u
 #define US_BOOT_MAX_RAM	128u
 #define US_SLEEP_NONE	0xffu	/* sleep_off: not known, nothing passes */
 
@@ -55,7 +58,8 @@ struct us_boot_info {
 	u32 apic_ids[8];	/* by CPU index */
 	u64 region_base;
 	u64 region_len;
-	u64 arena_len;
+	u64 arena_len;		/* both multiples of 2 MiB */
+	u64 shadow_len;
 	u64 image_base;		/* where hypervisor.bin was copied to */
 	u64 control_image;
 	u64 control_image_len;

@@ -66,6 +66,8 @@ struct us_mailbox {
 	u64 tsc_khz;
 	u64 arena_gpa;		/* in the guest's physical space */
 	u64 arena_len;
+	u64 shadow_gpa;		/* right behind it */
+	u64 shadow_len;
 	u64 hidden_bytes;
 	u64 keys_gpa;		/* in the control domain's space */
 	u64 keys_len;

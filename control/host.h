@@ -24,6 +24,9 @@ struct host_info {
 	u32 reserved;
 	u64 arena_gpa;		/* patch arena, 2 MiB aligned */
 	u64 arena_len;		/* bytes, a multiple of 2 MiB */
+	u64 shadow_gpa;		/* shadow memory of patches, the same; the guest may
+				 * write it, and not execute it */
+	u64 shadow_len;
 	u64 hidden_bytes;	/* memory kept from the guest */
 	const u8 *keys;		/* minisign public key files, concatenated */
 	u64 keys_len;		/* bytes */

@@ -58,7 +58,8 @@ static enum us_error check_images(const struct us_hv_header *header)
 static u64 lay_out(struct us_boot_info *info, const struct us_hv_header *header)
 {
 	info->arena_len = US_ARENA_LEN;
-	info->image_base = info->arena_len;
+	info->shadow_len = US_SHADOW_LEN;
+	info->image_base = info->arena_len + info->shadow_len;
 	info->control_image = info->image_base + header->mem_size;
 	info->control_image_len = (u64)(control_blob_end - control_blob);
 	info->keys = ALIGN_UP(info->control_image + info->control_image_len,

@@ -112,6 +112,8 @@ static void fill_mailbox(u64 keys_gpa)
 		.tsc_khz = hv.boot.tsc_khz,
 		.arena_gpa = hv.arena,
 		.arena_len = hv.boot.arena_len,
+		.shadow_gpa = hv.shadow,
+		.shadow_len = hv.boot.shadow_len,
 		.hidden_bytes = hv.end - hv.base,
 		.keys_gpa = keys_gpa,
 		.keys_len = hv.boot.keys_len,

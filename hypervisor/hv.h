@@ -89,8 +89,8 @@ struct cpu {
 struct hypervisor {
 	struct us_boot_info boot;
 	const struct vmm_ops *ops;
-	u64 base, end;		/* hidden: [base + arena_len, end) */
-	u64 arena;
+	u64 base, end;		/* of the region */
+	u64 arena, shadow;	/* its first two parts; the rest is hidden */
 	u64 start_tsc;
 	u64 image_bytes;
 	u32 phys_bits;

@@ -58,7 +58,7 @@ static bool boot_info_ok(const struct us_boot_info *info)
 		info->ram_ranges <= US_BOOT_MAX_RAM &&
 		IS_ALIGNED(info->region_base, SIZE_2M) &&
 		IS_ALIGNED(info->region_len | info->arena_len, PAGE_SIZE) &&
-		IS_ALIGNED(info->arena_len, SIZE_2M) &&
+		IS_ALIGNED(info->arena_len | info->shadow_len, SIZE_2M) &&
 		IS_ALIGNED(info->hpet_base | info->ioapic_base, PAGE_SIZE) &&
 		info->image_base == (u64)hv_image_start &&
 		info->free_base > info->image_base &&
@@ -93,6 +93,7 @@ u32 hv_init(const struct us_boot_info *info)
 		return US_E_BAD_IMAGE;
 	hv.boot = *info;
 	hv.base = hv.arena = info->region_base;
+	hv.shadow = hv.arena + info->arena_len;
 	hv.end = info->region_base + info->region_len;
 	hv.start_tsc = rdtsc();
 	hv.image_bytes = (u64)(hv_image_end - hv_image_start);

@@ -5,12 +5,12 @@
 
 bool gpa_is_hidden(u64 gpa)
 {
-	return gpa >= hv.base + hv.boot.arena_len && gpa < hv.end;
+	return gpa >= hv.shadow + hv.boot.shadow_len && gpa < hv.end;
 }
 
-bool gpa_is_arena(u64 gpa)
+bool gpa_is_for_patches(u64 gpa)
 {
-	return gpa >= hv.arena && gpa < hv.arena + hv.boot.arena_len;
+	return gpa >= hv.base && gpa < hv.shadow + hv.boot.shadow_len;
 }
 
 static bool inside_ram(u32 index, u64 gpa, u64 len)
@@ -42,8 +42,9 @@ bool guest_range_ok(u64 gpa, u64 len)
 {
 	if (!len || !span_valid(gpa, len))
 		return false;
-	if (gpa >= hv.arena && span_inside(gpa - hv.arena, len,
-					   hv.boot.arena_len))
+	if (gpa >= hv.base && span_inside(gpa - hv.base, len,
+					  hv.shadow + hv.boot.shadow_len -
+					  hv.base))
 		return true;
 	/* The loader leaves the region out of the ranges; looked at all the same. */
 	return find_ram(gpa, len) < hv.boot.ram_ranges &&
@@ -57,7 +58,7 @@ typedef u64 u64_unaligned __attribute__((aligned(1), may_alias));
 /* Only after guest_range_ok. */
 static void *guest_pointer(u64 gpa)
 {
-	return (void *)(gpa_is_arena(gpa) ? gpa : DIRECT_MAP + gpa);
+	return (void *)(gpa_is_for_patches(gpa) ? gpa : DIRECT_MAP + gpa);
 }
 
 enum us_error guest_read(u64 gpa, void *dst, u64 len)

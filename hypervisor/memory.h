@@ -29,7 +29,7 @@ static inline void *own_phys_to_virt(u64 pa)
  * named goes through one of these; nothing else in the hypervisor turns a
  * guest-physical address into a pointer.
  *
- * True: all of [gpa, gpa + len) is RAM that the guest owns, or the arena.
+ * True: all of [gpa, gpa + len) is RAM that the guest owns, or memory for patches.
  */
 bool guest_range_ok(u64 gpa, u64 len);
 /* US_E_GUEST_ADDRESS, and nothing copied, when the gate refuses. */
@@ -52,8 +52,8 @@ enum us_error guest_translate(const struct guest_system *system, u64 gva,
 u32 guest_read_linear(const struct guest_system *system, u64 gva, void *dst,
 		      u32 len);
 
-/* Is @gpa inside what is hidden from the guest? Inside the arena? */
+/* Is @gpa inside what is hidden from the guest? Inside the arena or the shadow memory? */
 bool gpa_is_hidden(u64 gpa);
-bool gpa_is_arena(u64 gpa);
+bool gpa_is_for_patches(u64 gpa);
 
 #endif

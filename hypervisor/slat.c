@@ -18,6 +18,14 @@ u64 slat_guest_root(void)
 	return virt_to_phys(guest_root);
 }
 
+/* What has a page executed is what sealed and read-only ones differ in: a bit that is
+ * set, or one that is clear. */
+static u64 data_bits(const struct slat_format *format)
+{
+	return (format->open & ~(format->sealed & ~format->read_only)) |
+		(format->read_only & ~format->sealed);
+}
+
 static u64 leaf_bits(enum slat_access access)
 {
 	const struct slat_format *format = &hv.ops->slat;
@@ -25,6 +33,7 @@ static u64 leaf_bits(enum slat_access access)
 	switch (access) {
 	case SLAT_OPEN: return format->open;
 	case SLAT_SEALED: return format->sealed;
+	case SLAT_DATA: return data_bits(format);
 	default: return format->read_only;
 	}
 }
@@ -129,7 +138,7 @@ u64 *slat_new_root(void)
 
 static bool hide_region(void)
 {
-	u64 at = hv.base + hv.boot.arena_len;
+	u64 at = hv.shadow + hv.boot.shadow_len;
 
 	while (at < hv.end) {
 		u64 *entry;
@@ -153,6 +162,7 @@ static bool hide_region(void)
 enum us_error slat_init(void)
 {
 	u64 top = hv.boot.highest_ram;
+	enum us_error error;
 
 	guest_root = page_alloc();
 	hidden_table = page_alloc();
@@ -168,6 +178,9 @@ enum us_error slat_init(void)
 			return US_E_NO_MEMORY;
 	if (!hide_region())
 		return US_E_NO_MEMORY;
+	error = slat_protect(hv.shadow, hv.boot.shadow_len, SLAT_DATA);
+	if (error)
+		return error;
 	return slat_protect(hv.arena, hv.boot.arena_len, SLAT_SEALED);
 }
 
@@ -230,7 +243,8 @@ enum slat_access slat_access_at(u64 gpa)
 	}
 	bits = entry & ~PTE_ADDRESS & ~format->large;
 	return bits == format->open ? SLAT_OPEN :
-		bits == format->sealed ? SLAT_SEALED : SLAT_READ_ONLY;
+		bits == format->sealed ? SLAT_SEALED :
+		bits == data_bits(format) ? SLAT_DATA : SLAT_READ_ONLY;
 }
 
 /* Fewer free pages than this, and tables that are not needed any more are looked

@@ -17,10 +17,11 @@ enum slat_access {
 	SLAT_OPEN,		/* RWX */
 	SLAT_SEALED,		/* R-X */
 	SLAT_READ_ONLY,		/* R-- */
+	SLAT_DATA,		/* RW- */
 };
 
 /* Build the guest's tables: RAM and the first 4 GiB open, the hidden region
- * reading as zeros, the arena sealed. NO_MEMORY. Once. */
+ * reading as zeros, the arena sealed, shadow memory for data. NO_MEMORY. Once. */
 enum us_error slat_init(void);
 u64 slat_guest_root(void);
 

@@ -150,7 +150,8 @@ void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit)
 	struct guest_system system;
 	u64 gva;
 
-	if (slat_access_at(exit->slat.gpa) != SLAT_READ_ONLY) {
+	if (slat_access_at(exit->slat.gpa) != SLAT_READ_ONLY &&
+	    slat_access_at(exit->slat.gpa) != SLAT_DATA) {
 		vcpu->flush = 1;	/* what it knows of the frame is old */
 		return;
 	}

@@ -101,9 +101,8 @@ static u64 verb_protect(u64 gpa, u64 len, u64 prot)
 
 	if (!IS_ALIGNED(gpa | len, PAGE_SIZE) || prot >= ARRAY_SIZE(access))
 		return US_E_BAD_REQUEST;
-	/* The arena stays as it is, and what is no RAM has no permissions. */
-	if (!guest_range_ok(gpa, len) ||
-	    spans_overlap(gpa, len, hv.arena, hv.boot.arena_len))
+	/* What is for patches stays as it is, and what is no RAM has no permissions. */
+	if (!guest_range_ok(gpa, len) || gpa_is_for_patches(gpa))
 		return US_E_GUEST_ADDRESS;
 	/* Who does not know yet that it may do more tries again: slat.h. */
 	if (prot == US_PROT_OPEN)
@@ -258,7 +257,7 @@ static u64 verb_counters(u64 addr)
 	out->hypervisor_bytes = hv.image_bytes;
 	out->control_bytes = control.bytes;
 	out->page_table_bytes = (hv.end - hv.base) - hv.boot.arena_len -
-		hv.image_bytes - control.bytes - pages_free() * PAGE_SIZE;
+		hv.boot.shadow_len - hv.image_bytes - control.bytes - pages_free() * PAGE_SIZE;
 	return US_OK;
 }
 

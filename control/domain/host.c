@@ -191,6 +191,8 @@ static void learn_host(void)
 	info.product_version = mailbox->product_version;
 	info.arena_gpa = mailbox->arena_gpa;
 	info.arena_len = mailbox->arena_len;
+	info.shadow_gpa = mailbox->shadow_gpa;
+	info.shadow_len = mailbox->shadow_len;
 	info.hidden_bytes = mailbox->hidden_bytes;
 	info.keys = (const u8 *)(uintptr_t)mailbox->keys_gpa;
 	info.keys_len = mailbox->keys_len;

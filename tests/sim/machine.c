@@ -350,6 +350,8 @@ static void fill_info(const void *keys, u64 keys_len)
 		.product_version = 1 << 8,
 		.arena_gpa = SIM_ARENA,
 		.arena_len = SIZE_2M,
+		.shadow_gpa = SIM_SHADOW,
+		.shadow_len = SIZE_2M,
 		.hidden_bytes = SIM_END - SIM_HIDDEN,
 		.keys = keys,
 		.keys_len = keys_len,

@@ -22,8 +22,9 @@
 #define SIM_DATA	0x400000ull	/* second 2 MiB of the image */
 #define SIM_USER	0x600000ull	/* the caller's pages */
 #define SIM_ARENA	0x800000ull
-#define SIM_HIDDEN	0xa00000ull	/* 1 MiB that host.h refuses */
-#define SIM_END		0xb00000ull
+#define SIM_SHADOW	0xa00000ull
+#define SIM_HIDDEN	0xc00000ull	/* 1 MiB that host.h refuses */
+#define SIM_END		0xd00000ull
 #define SIM_PAGES	(SIM_END / PAGE_SIZE)
 
 /* Linear layout. */

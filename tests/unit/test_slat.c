@@ -40,10 +40,12 @@ static void start(u64 pages, bool large)
 	hv.boot.arena_len = SIZE_2M;
 	if (!region)
 		region = aligned_alloc(SIZE_2M, REGION);
+	hv.boot.shadow_len = SIZE_2M;
 	hv.base = hv.arena = hv.boot.region_base = (u64)region;
+	hv.shadow = hv.arena + SIZE_2M;
 	hv.end = hv.base + REGION;
 	hv.boot.region_len = REGION;
-	hv.boot.free_base = hv.base + SIZE_2M;
+	hv.boot.free_base = hv.base + 2 * SIZE_2M;
 	pages_init();
 	CU_ASSERT_EQUAL_FATAL(slat_init(), US_OK);
 	while (pages_free() > pages)
@@ -75,7 +77,9 @@ static void permissions(void)
 	CU_ASSERT_EQUAL(slat_access_at(RAM), SLAT_READ_ONLY);
 	CU_ASSERT_EQUAL(slat_access_at(1ull << 48), SLAT_READ_ONLY);
 	CU_ASSERT_EQUAL(slat_access_at(hv.base), SLAT_SEALED);
-	CU_ASSERT_EQUAL(slat_access_at(hv.base + SIZE_2M), SLAT_READ_ONLY);
+	CU_ASSERT_EQUAL(slat_access_at(hv.base + SIZE_2M), SLAT_DATA);
+	CU_ASSERT_EQUAL(slat_access_at(hv.base + 2 * SIZE_2M - 1), SLAT_DATA);
+	CU_ASSERT_EQUAL(slat_access_at(hv.base + 2 * SIZE_2M), SLAT_READ_ONLY);
 	CU_ASSERT_EQUAL(slat_access_at(hv.end - 1), SLAT_READ_ONLY);
 	stop();
 }
