@@ -44,7 +44,7 @@
 
 #include "types.h"
 
-#define US_ABI_VERSION		3u
+#define US_ABI_VERSION		4u
 
 #define US_CPUID_BASE		0x40000000u
 #define US_CPUID_MAX		0x40000002u
@@ -235,15 +235,29 @@ struct us_receipt {
 	u64 arena_bytes;
 	char name[US_NAME_MAX];
 	char module[US_NAME_MAX]; /* whose text it changes; "": the kernel's */
+	u32 replaced;		/* other patches taken out in the same stop */
+	u32 writes;		/* variables changed, or put back */
+	u64 shadow_offset;
+	u64 shadow_bytes;
+	u64 prepare_ns;		/* of total_ns: work before the first stop */
+	u32 consistency;	/* enum us_consistency of the bundle */
+	u32 reserved;
 };
-static_assert(sizeof(struct us_receipt) == 224, "us_receipt layout");
+static_assert(sizeof(struct us_receipt) == 264, "us_receipt layout");
+
+enum us_patch_state {
+	US_PATCH_ACTIVE = 0,
+	US_PATCH_PROBATION = 1,	/* health has to be confirmed, or it is taken out */
+};
 
 struct us_patch_info {
 	struct us_receipt receipt;
 	u8 key_id[8];		/* minisign key id that signed the bundle */
 	char description[US_NAME_MAX * 2];
+	u32 state;		/* enum us_patch_state */
+	u32 probation_left_ms;	/* 0 unless on probation */
 };
-static_assert(sizeof(struct us_patch_info) == 360, "us_patch_info layout");
+static_assert(sizeof(struct us_patch_info) == 408, "us_patch_info layout");
 
 enum us_log_level {
 	US_LOG_INFO = 0,
