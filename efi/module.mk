@@ -27,6 +27,23 @@ $(eval $(call compile_kind,efi))
 
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))
 
+# $(call efi_program,NAME,OBJECTS): build/out/NAME.efi.
+define efi_program
+$(OBJ)/efi/$(1).so: $(2)
+	@mkdir -p $$(@D)
+	$$(Q)$$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
+		--build-id=none -T $(GNU_EFI_LIB)/elf_x86_64_efi.lds \
+		$(GNU_EFI_LIB)/crt0-efi-x86_64.o $$^ \
+		-L$(GNU_EFI_LIB) -lefi -lgnuefi -o $$@
+
+$(OUT)/$(1).efi: $(OBJ)/efi/$(1).so
+	@mkdir -p $$(@D)
+	$$(Q)$$(OBJCOPY) -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
+		-j '.rel*' -j .reloc --target efi-app-x86_64 $$< $$@
+
+ALL += $(OUT)/$(1).efi
+endef
+
 # $(call loader_image,NAME,HYPERVISOR,CONTROL): build/out/NAME.efi with those images.
 define loader_image
 $(OBJ)/efi/$(1)-blobs.o: efi/blobs.S $(2) $(3) $(LOADER_KEYS)
@@ -34,18 +51,7 @@ $(OBJ)/efi/$(1)-blobs.o: efi/blobs.S $(2) $(3) $(LOADER_KEYS)
 		-DHYPERVISOR_FILE='"$(2)"' \
 		-DCONTROL_FILE='"$(3)"' -DKEYS_FILE='"$(LOADER_KEYS)"' \
 		-c $$< -o $$@
-
-$(OBJ)/efi/$(1).so: $(LOADER_OBJ) $(OBJ)/efi/$(1)-blobs.o
-	$$(Q)$$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
-		--build-id=none -T $(GNU_EFI_LIB)/elf_x86_64_efi.lds \
-		$(GNU_EFI_LIB)/crt0-efi-x86_64.o $$^ \
-		-L$(GNU_EFI_LIB) -lefi -lgnuefi -o $$@
-
-$(OUT)/$(1).efi: $(OBJ)/efi/$(1).so
-	$$(Q)$$(OBJCOPY) -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym \
-		-j '.rel*' -j .reloc --target efi-app-x86_64 $$< $$@
-
-ALL += $(OUT)/$(1).efi
+$(call efi_program,$(1),$(LOADER_OBJ) $(OBJ)/efi/$(1)-blobs.o)
 endef
 $(eval $(call loader_image,underseal,$(LOADER_HYPERVISOR),$(LOADER_CONTROL)))
 $(eval $(call loader_image,underseal-test,$(LOADER_HYPERVISOR_TEST),$(LOADER_CONTROL_TEST)))

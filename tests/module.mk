@@ -24,7 +24,7 @@ $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
 	$(Q)build/run/make-initramfs $@ $(filter-out $<,$^)
 
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk
-	$(Q)build/run/make-grub $@ "console=ttyS0 us.agent no_timer_check"
+	$(Q)build/run/make-grub $@ "console=ttyS0,115200 us.agent no_timer_check"
 
 # Tracers, and what else makes a kernel patch itself, as Debian ships them.
 TOOLS := perf trace-cmd bpftrace nft kexec stress-ng modprobe rmmod insmod

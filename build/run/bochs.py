@@ -8,11 +8,13 @@ reader but RFB's; nothing needs to connect there.
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import time
 
+import files
 from emulator import Emulator, MachineError
 
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -58,6 +60,19 @@ def configuration(settings, console, disks, port):
         smp=settings.smp, disks="\n".join(lines), console=console, port=port)
 
 
+def add_acpi_tables(esp, path):
+    """A copy of an EFI system partition that first installs ACPI tables, which OVMF
+    does not find in Bochs, and then starts what it started before."""
+    shutil.copy(esp, path)
+    volume = ["-i", f"{path}@@1M"]
+    for command in (["mmove", *volume, "::EFI/BOOT/BOOTX64.EFI",
+                     "::EFI/BOOT/NEXT.EFI"],
+                    ["mcopy", *volume, files.out("tests/acpi_tables.efi"),
+                     "::EFI/BOOT/BOOTX64.EFI"]):
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
 class Bochs(Emulator):
     name = "Bochs"
     can = frozenset(("physical",))
@@ -67,7 +82,9 @@ class Bochs(Emulator):
         if extra:
             raise MachineError("Bochs takes no more arguments")
         self.folder = folder
-        disks = [os.path.abspath(disk) for disk in (esp, data) if disk]
+        disks = [add_acpi_tables(esp, os.path.join(folder, "esp.img"))]
+        if data:
+            disks.append(os.path.abspath(data))
         with socket.create_server(("127.0.0.1", 0)) as server:
             text = configuration(settings, os.path.abspath(console), disks,
                                  server.getsockname()[1])

@@ -20,7 +20,7 @@ import files
 import machine
 
 LOG = files.out("logs/debian-server.log")
-ARGS = "console=ttyS0 root=/dev/vda ro panic=0"
+ARGS = "console=ttyS0,115200 root=/dev/vda ro panic=0"
 OLD = "Patched by Underseal"
 # Much more happens in such a boot than in that of the test userland.
 BOOT_TIMEOUT = 3 * machine.BOOT_TIMEOUT
