@@ -84,6 +84,15 @@ enum us_op {
 				 * in[0] the module's name and in[1] empty, for one
 				 * without a baseline; out: struct us_module_info */
 	US_OP_MODULES = 9,	/* out: struct us_module_info[] */
+	US_OP_HEALTH = 10,	/* in[0] = bundle id: the server is well with that
+				 * patch; ends its probation. out: struct
+				 * us_patch_info */
+	US_OP_AWAIT = 11,	/* in[0] bundle for a module that is not loaded, in[1]
+				 * its .minisig: that module waits at the gate
+				 * until the bundle is installed. out: struct
+				 * us_patch_info */
+	US_OP_MODULE_GATE = 12,	/* CPL 0 only; in[0] = a module's name. OK: its code may
+				 * run. MODULE_WAITS: a bundle is awaited */
 	US_OP_FAULT = 0x7f,	/* test images only: arg = enum us_fault */
 };
 
@@ -247,7 +256,8 @@ static_assert(sizeof(struct us_receipt) == 264, "us_receipt layout");
 
 enum us_patch_state {
 	US_PATCH_ACTIVE = 0,
-	US_PATCH_PROBATION = 1,	/* health has to be confirmed, or it is taken out */
+	US_PATCH_PROBATION = 1,	/* health not confirmed; will be taken back */
+	US_PATCH_AWAITED = 2,	/* not installed: its module is not loaded */
 };
 
 struct us_patch_info {
@@ -255,7 +265,7 @@ struct us_patch_info {
 	u8 key_id[8];		/* minisign key id that signed the bundle */
 	char description[US_NAME_MAX * 2];
 	u32 state;		/* enum us_patch_state */
-	u32 probation_left_ms;	/* 0 unless on probation */
+	u32 probation_left_ms;	/* PROBATION: 0: being taken back; else 0 */
 };
 static_assert(sizeof(struct us_patch_info) == 408, "us_patch_info layout");
 
@@ -263,6 +273,7 @@ enum us_log_level {
 	US_LOG_INFO = 0,
 	US_LOG_WARNING = 1,
 	US_LOG_ERROR = 2,
+	US_LOG_ALERT = 3,	/* said on the serial line, too */
 };
 
 /* One entry of the log ring. Sequence numbers start at 1 and never repeat. */

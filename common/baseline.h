@@ -93,6 +93,7 @@ enum us_fact {
 					 * with core_layout, which is the only one */
 	US_FACT_LEVEL3_KERNEL_PGT,
 	US_FACT_IDT_TABLE,
+	US_FACT_PANIC_CPU,		/* panic_cpu: the CPU that panics, or -1 */
 	US_FACT_COUNT,
 };
 #define US_FACT_ABSENT	(~0ull)		/* this build has no such thing */

@@ -173,7 +173,8 @@ enum us_verb {
 	US_HV_RELEASE = 6,
 	/* HV_VCPU(index, struct us_vcpu_state *): BAD_REQUEST unless stopped. */
 	US_HV_VCPU = 7,
-	/* HV_LOG(level, text, len): appends to the log ring, len <= 103. */
+	/* HV_LOG(level, text, len): appends to the log ring, len <= 103; at level
+	 * US_LOG_ALERT the line goes to the serial port, too. */
 	US_HV_LOG = 8,
 	/* HV_LOG_READ(first_sequence, struct us_log_entry *, max_entries):
 	 * RAX returns the number of entries copied, oldest first. */

@@ -69,7 +69,8 @@ void host_halt(const char *text);
 /* State of vCPU @index (0 .. vcpus - 1); only between stop and release. */
 enum us_error host_vcpu(u32 index, struct us_vcpu_state *state);
 
-/* Append one line to the log. @text is NUL-terminated; the first 103 bytes count. */
+/* Append one line to the log. @text is NUL-terminated; the first 103 bytes count. At
+ * US_LOG_ALERT it is said on the hypervisor's serial line as well. */
 void host_log(enum us_log_level level, const char *text);
 
 /* Copy log entries with sequence >= @first, oldest first, to @out; returns how

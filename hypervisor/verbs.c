@@ -219,8 +219,10 @@ static u64 verb_log(u64 level, u64 addr, u64 len)
 	char text[MAX_LOG_TEXT + 1];
 	u32 vcpu = control.mailbox->event_vcpu;
 
-	if (level > US_LOG_ERROR || !copy_text(text, addr, len))
+	if (level > US_LOG_ALERT || !copy_text(text, addr, len))
 		return US_E_BAD_REQUEST;
+	if (level == US_LOG_ALERT)
+		print("underseal: %s\n", text);
 	if (!guest_causes((enum us_log_level)level))
 		log_write((enum us_log_level)level, vcpu, "%s", text);
 	else if (level == US_LOG_INFO)

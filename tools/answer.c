@@ -172,6 +172,19 @@ void receipt_print(const struct us_receipt *receipt, const char *verb)
 	       receipt->total_ns / 1e6);
 }
 
+static const char *patch_state_name(u32 state)
+{
+	switch (state) {
+	case US_PATCH_ACTIVE:
+		return "active";
+	case US_PATCH_PROBATION:
+		return "probation";
+	case US_PATCH_AWAITED:
+		return "awaited";
+	}
+	return "unknown";
+}
+
 json_t *patch_json(const struct us_patch_info *patch)
 {
 	json_t *object = receipt_json(&patch->receipt);
@@ -181,6 +194,10 @@ json_t *patch_json(const struct us_patch_info *patch)
 				      sizeof(patch->description)));
 	json_object_set_new(object, "key_id",
 			    json_string(key_name(patch->key_id)));
+	json_object_set_new(object, "state",
+			    json_string(patch_state_name(patch->state)));
+	json_object_set_new(object, "probation_left_ms",
+			    json_integer(patch->probation_left_ms));
 	return object;
 }
 
@@ -194,6 +211,11 @@ void patch_print(const struct us_patch_info *patch)
 	if (patch->description[0])
 		printf("  (%.*s)", (int)sizeof(patch->description),
 		       patch->description);
+	if (patch->state == US_PATCH_PROBATION)
+		printf("  on probation, %.1f s left",
+		       patch->probation_left_ms / 1e3);
+	else if (patch->state != US_PATCH_ACTIVE)
+		printf("  %s", patch_state_name(patch->state));
 	putchar('\n');
 }
 
@@ -206,6 +228,8 @@ const char *log_level_name(u32 level)
 		return "warning";
 	case US_LOG_ERROR:
 		return "error";
+	case US_LOG_ALERT:
+		return "alert";
 	}
 	return "unknown";
 }

@@ -22,6 +22,7 @@ static const struct {
 	/* A constant in builds whose NR_CPUS is fixed. */
 	{ US_FACT_NR_CPU_IDS, "nr_cpu_ids", true },
 	{ US_FACT_MODULES, "modules", false },
+	{ US_FACT_PANIC_CPU, "panic_cpu", true },
 	{ US_FACT_RETURN_TO_HANDLER, "return_to_handler", true },
 	{ US_FACT_RETHOOK_TRAMPOLINE, "arch_rethook_trampoline", true },
 };

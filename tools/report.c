@@ -60,6 +60,7 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_MODULE_AREA_SIZE] = "module_area_size",
 	[US_FACT_LEVEL3_KERNEL_PGT] = "level3_kernel_pgt",
 	[US_FACT_IDT_TABLE] = "idt_table",
+	[US_FACT_PANIC_CPU] = "panic_cpu",
 };
 
 const char *site_kind_name(unsigned int kind)

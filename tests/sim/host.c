@@ -259,8 +259,9 @@ void host_log(enum us_log_level level, const char *text)
 {
 	size_t used = strlen(sim.all_logs);
 
-	if (level > US_LOG_ERROR)
+	if (level > US_LOG_ALERT)
 		sim.violations++;
+	sim.alerts += level == US_LOG_ALERT;
 	sim.logs++;
 	snprintf(sim.last_log, sizeof(sim.last_log), "%s", text);
 	snprintf(sim.all_logs + used, sizeof(sim.all_logs) - used, "%s\n", text);

@@ -316,6 +316,7 @@ static void make_cpus(void)
 	u32 i;
 
 	put64(sim_image_gpa(SIM_NR_CPU_IDS), SIM_VCPUS);
+	put64(sim_image_gpa(SIM_PANIC_CPU), ~0u);
 	for (i = 0; i < SIM_VCPUS; i++) {
 		struct us_vcpu_state *vcpu = &sim.vcpus[i];
 

@@ -44,6 +44,7 @@
 #define SIM_INIT_TASK		0x204000ull
 #define SIM_PER_CPU_OFFSET	0x208000ull
 #define SIM_NR_CPU_IDS		0x208800ull
+#define SIM_PANIC_CPU		0x208900ull	/* 4 bytes: -1 */
 #define SIM_RODATA		0x210000ull	/* constants */
 #define SIM_RODATA_LEN		0x4000ull
 #define SIM_AFTER_INIT		0x214000ull
@@ -96,6 +97,7 @@ struct sim {
 	u32 reads;		/* calls of host_read() */
 	u32 stops, backoffs, commits, logs, violations;
 	char last_change[US_CHANGE_MAX];	/* label of the last commit */
+	u32 alerts;		/* lines for the serial port */
 	char last_log[104];
 	char all_logs[16384];	/* one a line, cut at the end */
 

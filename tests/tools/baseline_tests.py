@@ -421,7 +421,8 @@ def test_facts(answer, names):
     image = {"entry_syscall": "entry_SYSCALL_64", "image_end": "_end",
              "level2_kernel_pgt": "level2_kernel_pgt",
              "init_top_pgt": "init_top_pgt", "init_task": "init_task",
-             "per_cpu_offset": "__per_cpu_offset", "nr_cpu_ids": "nr_cpu_ids"}
+             "per_cpu_offset": "__per_cpu_offset", "nr_cpu_ids": "nr_cpu_ids",
+             "panic_cpu": "panic_cpu"}
     equal("facts: image offsets", {name: facts[name] for name in image},
           {name: names[symbol] - TEXT for name, symbol in image.items()})
     # As the structures in kernel/data.c are laid out.

@@ -13,7 +13,7 @@ def test_inspect():
     refused("BUNDLE_TRUNCATED inspect of an empty file", "inspect",
             write("d", b""))
     refused("BUNDLE_MAGIC inspect", "inspect", "text")
-    for version in b"\1\3":
+    for version in b"\1\4":
         refused("BUNDLE_VERSION inspect", "inspect",
                 write("d", whole[:8] + bytes([version]) + whole[9:]))
     refused("BUNDLE_TRAILING inspect", "inspect", write("d", whole + bytes(8)))

@@ -241,6 +241,7 @@ static void fill_facts(u64 *facts)
 	facts[US_FACT_MODULE_PERCPU] = SIM_MODULE_PERCPU;
 	facts[US_FACT_MODULE_AREAS] = SIM_MODULE_AREAS;
 	facts[US_FACT_MODULE_AREA_SIZE] = US_FACT_ABSENT;
+	facts[US_FACT_PANIC_CPU] = SIM_PANIC_CPU;
 }
 
 static const struct us_range ranges[] = {

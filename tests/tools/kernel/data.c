@@ -105,6 +105,7 @@ const char linux_banner[128] = "Linux version 9.9.9-test (someone) #1";
 struct task_struct init_task = { .pid = 0 };
 struct signal_struct init_signals = { .count = 1 };
 unsigned long __per_cpu_offset[8] = { 1 };
+int panic_cpu = -1;
 unsigned int nr_cpu_ids = 8;
 char level2_kernel_pgt[4096] = { 1 };
 char init_top_pgt[4096] = { 1 };
