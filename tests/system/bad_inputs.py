@@ -75,7 +75,7 @@ def bundle_format_faults(writer, good):
     for offset in (7, 40, 200, 290, len(good) // 2, len(good) - 8):
         writer.write(f"BUNDLE_TRUNCATED-at-{offset}.upatch", good[:offset])
     writer.write("BUNDLE_MAGIC-other.upatch", altered(magic=0x1234))
-    for version in (1, 3):
+    for version in (1, 4):
         writer.write(f"BUNDLE_VERSION-{version}.upatch",
                      altered(version=version))
     writer.write("BUNDLE_TRAILING-8-bytes.upatch", good + bytes(8))
@@ -174,7 +174,7 @@ def baseline_faults(writer, good, signature):
     writer.write("BASELINE_TRUNCATED-header.ubase", good[:100])
     writer.write("BASELINE_TRUNCATED-sites.ubase", good[:head + 24])
     writer.write("BASELINE_MAGIC-other.ubase", b"\0" + good[1:head + 8])
-    for version in (1, 3):
+    for version in (1, 4):
         writer.write(f"BASELINE_VERSION-{version}.ubase", good[:8] +
                      struct.pack("<I", version) + good[12:head + 8])
     writer.write("SIG_INVALID-bit-in-text.ubase",
