@@ -117,7 +117,9 @@ X(NEXT_IMAGE_START, 147, "The next image cannot be started.") \
 X(TOO_MANY_CPUS, 148, "This machine has more CPUs than Underseal takes.") \
 X(CPU_START, 149, "A CPU could not be brought under the hypervisor.") \
 X(BAD_IMAGE, 150, "underseal.efi is damaged: an image inside it is not valid.") \
-X(FIRMWARE, 151, "The firmware lacks a service that Underseal needs.")
+X(FIRMWARE, 151, "The firmware lacks a service that Underseal needs.") \
+X(VMX_DISABLED, 152, "Intel VT-x is switched off by the firmware.") \
+X(VMX_FEATURE, 153, "This processor's VT-x lacks something that Underseal needs.")
 
 enum us_error {
 #define US_ERROR_ENUM(name, number, text) US_E_##name = number,

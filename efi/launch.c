@@ -94,7 +94,8 @@ static void describe_machine(struct us_boot_info *info,
 	info->tsc_khz = machine->tsc_khz;
 	info->serial_port = serial_port();
 	sleep_describe(info);
-	timer_describe(info);
+	if (!machine->own_timer)
+		timer_describe(info);
 }
 
 static enum us_error init_hypervisor(const struct us_hv_header *header)

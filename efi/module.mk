@@ -15,14 +15,15 @@ GNU_EFI_LIB ?= /usr/lib
 LOADER_KEYS := $(OBJ)/efi/keys.txt
 LOADER_SRC := $(addprefix efi/,acpi.c config.c cpus.c initrd.c launch.c main.c \
 	mapping.c memory.c next.c print.c probe.c serial.c sleep.c timer.c volume.c) \
-	$(addprefix common/,errors.c page_walk.c)
+	$(addprefix common/,errors.c page_walk.c) hypervisor/vmx/controls.c
 
 # GNU-EFI builds the image as a shared object that relocates itself, which
 # objcopy turns into PE. The compiler knows the firmware's calling convention.
 # APs run parts of this on the firmware's stack: no vector registers.
 CFLAGS_efi := $(BASE_CFLAGS) $(FREESTANDING) -fpic -fvisibility=hidden \
 	-fshort-wchar -mgeneral-regs-only -DGNU_EFI_USE_MS_ABI \
-	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -Iefi
+	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -Iefi \
+	-iquote hypervisor
 $(eval $(call compile_kind,efi))
 
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))

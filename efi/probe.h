@@ -6,7 +6,8 @@
 #include "cpus.h"
 
 struct machine {
-	const char *vendor_feature;	/* "AMD-V" */
+	const char *vendor_feature;	/* "AMD-V", "VT-x" */
+	bool own_timer;			/* the hypervisor needs no HPET */
 	bool page_1gib;			/* every CPU has 1 GiB pages */
 	u64 tsc_khz;
 };
@@ -16,7 +17,8 @@ bool probe_is_guest(void);
 
 /*
  * Check every CPU for what the hypervisor needs and fill in @machine. Reports and
- * returns US_E_CPU_VENDOR, US_E_SVM_DISABLED, US_E_NO_NESTED_PAGING or US_E_FIRMWARE.
+ * returns US_E_CPU_VENDOR, US_E_SVM_DISABLED, US_E_VMX_DISABLED, US_E_VMX_FEATURE,
+ * US_E_NO_NESTED_PAGING or US_E_FIRMWARE.
  */
 enum us_error probe_machine(struct cpus *cpus, struct machine *machine);
 

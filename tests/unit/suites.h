@@ -36,6 +36,7 @@ struct test {
 	SUITE(pin)		\
 	SUITE(slat)		\
 	SUITE(commit)		\
+	SUITE(vmx)		\
 	SUITE(unwind)		\
 	SUITE(errors)
 
