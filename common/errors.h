@@ -106,6 +106,8 @@ X(COMPILER, 130, "The compiler is not the one that the vendor used.") \
 X(BUILD_MISMATCH, 131, "What was built without the fix is not the vendor's kernel.") \
 X(ARCHIVE, 132, "The package archive does not have what is needed.") \
 X(PROGRAM, 133, "Another program is missing or failed.") \
+X(VARIABLE_SEALED, 134, "A variable to be written or watched is sealed, or is no variable.") \
+X(VARIABLE_SIZE, 135, "A change of a variable, or a counter, does not have the variable's size.") \
 X(CPU_VENDOR, 140, "This processor has neither AMD-V nor Intel VT-x.") \
 X(SVM_DISABLED, 141, "AMD-V is switched off by the firmware.") \
 X(NO_NESTED_PAGING, 142, "This processor has no nested paging.") \

@@ -5,14 +5,15 @@
 
 #include "archive.h"
 #include "build_units.h"
-#include "bundle.h"
+#include "bundle_options.h"
 #include "fix_file.h"
 #include "source_tree.h"
 
 struct build_options {
 	const char *patch, *release, *source, *config, *headers, *vmlinux;
-	const char *module, *modules, *system_map, *name, *description, *output;
-	u64 generation, jobs;
+	const char *module, *modules, *system_map, *output;
+	struct bundle_options bundle;
+	u64 jobs;
 	bool fetch_only, partial;
 };
 

@@ -45,9 +45,11 @@ static enum us_error make_bundle(const struct judge *judge, struct plan *plan,
 
 	if (!out)
 		return fail(US_E_NO_MEMORY, "bundle");
-	bundle_plan_label(out, options->generation, options->name,
-			  options->description);
+	bundle_plan_options(out, &options->bundle);
 	error = plan_bundle(plan, out);
+	if (!error)
+		error = plan_writes(plan, out, judge->build->vendor,
+				    &options->bundle);
 	if (!error)
 		error = bundle_plan_write(out, file);
 	bundle_plan_free(out);

@@ -27,16 +27,10 @@ static bool is_fragment(const char *name)
 static bool is_candidate(const struct bundle_plan *plan,
 			 const struct object_symbol *symbol)
 {
-	return symbol->type == STT_FUNC && object_home(plan->object, symbol) &&
+	return symbol->type == STT_FUNC &&
+	       object_home(plan->object, symbol, SECTION_PAYLOAD) &&
 	       !is_fragment(symbol->name) &&
 	       symbol_map_has_function(plan->map, symbol->name);
-}
-
-static enum us_error add_string(struct bundle_plan *plan, const char *text,
-				u32 *offset)
-{
-	*offset = plan->strings.len;
-	return buffer_append(&plan->strings, text, strlen(text) + 1);
 }
 
 static bool has_function(const struct bundle_plan *plan, u64 offset)
@@ -72,7 +66,7 @@ static enum us_error add_function(struct bundle_plan *plan, const char *name,
 		.arena_offset = arena_offset, .new_size = new_size,
 	};
 	*out = function;
-	return add_string(plan, name, &function->name);
+	return bundle_plan_string(plan, name, &function->name);
 }
 
 /*
@@ -157,7 +151,8 @@ static enum us_error add_redirect(struct bundle_plan *plan, const char *name,
 static enum us_error replace(struct bundle_plan *plan,
 			     const struct object_symbol *symbol)
 {
-	const struct object_section *home = object_home(plan->object, symbol);
+	const struct object_section *home = object_home(plan->object, symbol,
+							SECTION_PAYLOAD);
 	struct us_bundle_function *function = NULL;
 	enum us_error error;
 	u64 address;
@@ -170,7 +165,7 @@ static enum us_error replace(struct bundle_plan *plan,
 	if (error || has_function(plan, address - plan->link_base))
 		return error;
 	error = add_function(plan, symbol->name, address,
-			     home->payload_offset + symbol->value,
+			     home->offset + symbol->value,
 			     symbol->size, &function);
 	if (!error)
 		error = add_redirect(plan, symbol->name, function);

@@ -16,8 +16,8 @@ struct place {
 	const struct object_section *section;
 	const Elf64_Rela *rela;
 	const struct object_symbol *symbol;
-	u32 payload_offset;
-	u8 *bytes;		/* in the payload */
+	u32 where;		/* in the payload, or in shadow memory */
+	u8 *bytes;
 };
 
 static enum us_error refuse(const struct bundle_plan *plan,
@@ -57,7 +57,10 @@ static enum us_error find_target(const struct bundle_plan *plan,
 				 struct target *target)
 {
 	const struct object_symbol *symbol = place->symbol;
-	const struct object_section *home = object_home(plan->object, symbol);
+	const struct object_section *home = object_home(plan->object, symbol,
+							SECTION_PAYLOAD);
+	const struct object_section *data = object_home(plan->object, symbol,
+							SECTION_SHADOW);
 	enum us_error error = US_OK;
 
 	if (symbol->shndx == SHN_UNDEF)
@@ -69,7 +72,11 @@ static enum us_error find_target(const struct bundle_plan *plan,
 	else if (home)
 		*target = (struct target){
 			US_SPACE_PAYLOAD,
-			home->payload_offset + (s64)symbol->value,
+			home->offset + (s64)symbol->value,
+		};
+	else if (data)
+		*target = (struct target){
+			US_SPACE_SHADOW, data->offset + (s64)symbol->value,
 		};
 	else
 		error = refuse(plan, place, "is in a section that a bundle "
@@ -100,11 +107,14 @@ static enum us_error add_reloc(struct bundle_plan *plan,
 			       const struct target *target)
 {
 	const struct us_bundle_reloc reloc = {
-		.where = place->payload_offset,
+		.where = place->where,
 		.where_space = US_SPACE_PAYLOAD, .type = type,
 		.target_space = target->space, .target = target->value,
 	};
 
+	if (place->section->fate == SECTION_SHADOW)
+		return buffer_append(&plan->content_relocs, &reloc,
+				     sizeof(reloc));
 	return bundle_plan_reloc(plan, &reloc);
 }
 
@@ -185,6 +195,8 @@ static enum us_error resolve_relative(struct bundle_plan *plan,
 	struct target target;
 	enum us_error error;
 
+	if (place->section->fate != SECTION_PAYLOAD)
+		return refuse(plan, place, "a distance in writable data");
 	if (is_fentry_call(place)) {
 		put_nop(place);
 		return US_OK;
@@ -196,7 +208,7 @@ static enum us_error resolve_relative(struct bundle_plan *plan,
 	/* Inside the payload the distance is known now. */
 	if (target.space == US_SPACE_PAYLOAD)
 		return put_number(plan, place,
-				  target.value - place->payload_offset, 4);
+				  target.value - place->where, 4);
 	return add_reloc(plan, place, US_RELOC_PC32, &target);
 }
 
@@ -236,8 +248,10 @@ static enum us_error resolve_one(struct bundle_plan *plan,
 		return fail(US_E_ELF_FORMAT, "%s: bad relocation in %s",
 			    plan->object->path, section->name);
 	place.symbol = &plan->object->symbols[ELF64_R_SYM(rela->r_info)];
-	place.payload_offset = section->payload_offset + rela->r_offset;
-	place.bytes = plan->payload.data + place.payload_offset;
+	place.where = section->offset + rela->r_offset;
+	place.bytes = section->fate == SECTION_PAYLOAD ?
+		      plan->payload.data + place.where :
+		      plan->contents.data + place.where;
 	return resolve(plan, &place);
 }
 
@@ -253,7 +267,7 @@ static enum us_error resolve_section(struct bundle_plan *plan,
 		return fail(US_E_ELF_FORMAT, "%s: bad section %s",
 			    plan->object->path, relas->name);
 	section = &plan->object->sections[relas->header.sh_info];
-	if (section->fate != SECTION_PAYLOAD || !relas->data)
+	if (section->fate == SECTION_IGNORED || !relas->data)
 		return US_OK;
 	for (at = 0; relas->header.sh_size - at >= sizeof(rela) && !error;
 	     at += sizeof(rela)) {
@@ -271,14 +285,19 @@ static enum us_error copy_sections(struct bundle_plan *plan)
 
 	error = buffer_append(&plan->payload, NULL,
 			      plan->object->payload_bytes);
+	if (!error)
+		error = buffer_append(&plan->contents, NULL,
+				      plan->object->shadow_bytes);
 	/* What lies between sections is never to be run. */
 	if (!error && plan->payload.len)
 		memset(plan->payload.data, 0xcc, plan->payload.len);
 	for (i = 1; i < plan->object->section_count && !error; i++) {
 		section = &plan->object->sections[i];
-		if (section->fate == SECTION_PAYLOAD)
-			memcpy(plan->payload.data + section->payload_offset,
-			       section->data, section->header.sh_size);
+		if (section->fate == SECTION_IGNORED || !section->data)
+			continue;
+		memcpy((section->fate == SECTION_PAYLOAD ? plan->payload.data :
+			plan->contents.data) + section->offset, section->data,
+		       section->header.sh_size);
 	}
 	return error;
 }

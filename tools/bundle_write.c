@@ -49,11 +49,63 @@ enum us_error bundle_plan_reloc(struct bundle_plan *plan,
 	return buffer_append(&plan->relocs, reloc, sizeof(*reloc));
 }
 
+enum us_error bundle_plan_string(struct bundle_plan *plan, const char *text,
+				 u32 *offset)
+{
+	*offset = plan->strings.len;
+	return buffer_append(&plan->strings, text, strlen(text) + 1);
+}
+
+static bool overlap(const struct us_bundle_write *a,
+		    const struct us_bundle_write *b)
+{
+	return a->space == b->space && a->base == b->base &&
+	       spans_overlap(a->offset, a->len, b->offset, b->len);
+}
+
+enum us_error bundle_plan_add_write(struct bundle_plan *plan,
+				    const struct us_bundle_write *write,
+				    const char *name, u32 *index)
+{
+	u32 i;
+
+	if (plan->header.writes == US_BUNDLE_MAX_WRITES)
+		return fail(US_E_TOO_LARGE, "%s: more than %u writes, of %u bytes "
+			    "each", name, US_BUNDLE_MAX_WRITES, US_HUNK_MAX);
+	for (i = 0; i < plan->header.writes; i++)
+		if (overlap(&plan->writes[i], write))
+			return fail(US_E_HUNKS_OVERLAP, "%s is written twice",
+				    name);
+	*index = plan->header.writes++;
+	plan->writes[*index] = *write;
+	return bundle_plan_string(plan, name, &plan->writes[*index].name);
+}
+
+enum us_error bundle_plan_base(struct bundle_plan *plan,
+			       const struct us_module_base *base, u8 *index)
+{
+	struct us_bundle_base wanted = {
+		.kind = base->kind, .area = base->area,
+	};
+
+	memcpy(wanted.module, base->module, sizeof(wanted.module));
+	for (*index = 0; *index < plan->header.bases; ++*index)
+		if (!memcmp(&plan->bases[*index], &wanted, sizeof(wanted)))
+			return US_OK;
+	if (plan->header.bases == US_BUNDLE_MAX_BASES)
+		return fail(US_E_TOO_LARGE, "more than %u bases",
+			    US_BUNDLE_MAX_BASES);
+	plan->bases[plan->header.bases++] = wanted;
+	return US_OK;
+}
+
 void bundle_plan_free(struct bundle_plan *plan)
 {
 	buffer_free(&plan->relocs);
 	buffer_free(&plan->strings);
 	buffer_free(&plan->payload);
+	buffer_free(&plan->contents);
+	buffer_free(&plan->content_relocs);
 }
 
 /* The order that the format asks for. */

@@ -195,6 +195,7 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 	/* Without its texts: help would print them for parent and child. */
 	const struct argp child = {
 		.options = argp->options, .parser = argp->parser,
+		.children = argp->children,
 	};
 	const struct argp_child children[] = {
 		{ &child, 0, NULL, 0 }, { &common_argp, 0, NULL, 0 }, { 0 }
@@ -213,7 +214,7 @@ enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 	if (fail_code() == US_OK)
 		fail(US_E_USAGE, "an option is not known or lacks its value; "
 		     "see '%s --help'", argv[0]);
-	return US_E_USAGE;
+	return fail_code();
 }
 
 /* 1 to @room - 1 printable ASCII characters? */

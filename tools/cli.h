@@ -54,7 +54,8 @@ void print_json(json_t *object);
 
 /*
  * Parse options with @argp's parser into @input. --json and the standard options
- * are taken care of. US_OK or US_E_USAGE; --help and --version end the program.
+ * are taken care of. US_OK, US_E_USAGE, or what a parser recorded (an option's file
+ * cannot be read); --help and --version end the program.
  */
 enum us_error parse_options(const struct argp *argp, int argc, char **argv,
 			    void *input);

@@ -28,10 +28,6 @@ static const struct argp_option option_table[] = {
 	  "with symbols", 0 },
 	{ "modules", 'M', "DIR", 0, "modules that it may refer to, as in "
 	  "/lib/modules/RELEASE", 0 },
-	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed in the same text before", 0 },
-	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
-	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },
 	{ "jobs", 'J', "NUMBER", 0, "compilers that run at once", 0 },
 	{ "partial", KEY_PARTIAL, NULL, 0, "leave out what the fix changes in "
@@ -49,8 +45,8 @@ static error_t check_options(const struct build_options *options)
 	if (options->fetch_only)
 		return options->release ? 0 :
 		       usage_error("--fetch-only needs --release");
-	if (!options->patch || !options->output || !options->name ||
-	    !options->generation)
+	if (!options->patch || !options->output || !options->bundle.name ||
+	    !options->bundle.generation)
 		return usage_error("--patch, --generation, --name and -o are "
 				   "needed");
 	if (!options->release &&
@@ -58,7 +54,7 @@ static error_t check_options(const struct build_options *options)
 	     (!options->config && !options->headers)))
 		return usage_error("--release is needed, or --source, --vmlinux "
 				   "and --config or --headers");
-	return check_labels(options->name, options->description);
+	return 0;
 }
 
 /* Options that are just kept. */
@@ -83,10 +79,6 @@ static const char **text_option(struct build_options *options, int key)
 		return &options->modules;
 	case 'm':
 		return &options->system_map;
-	case 'n':
-		return &options->name;
-	case 'd':
-		return &options->description;
 	case 'o':
 		return &options->output;
 	}
@@ -103,9 +95,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	switch (key) {
-	case 'g':
-		if (!parse_number(arg, 1, INT64_MAX, &options->generation))
-			return usage_error("'%s' is no generation", arg);
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->bundle;
 		return 0;
 	case 'J':
 		if (!parse_number(arg, 1, 1024, &options->jobs))
@@ -126,7 +117,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	.options = option_table, .parser = parse,
+	.options = option_table, .parser = parse, .children = bundle_children,
 	.doc = "Make a bundle from a source fix: compile the objects that it "
 	"touches as the vendor did, without it and with it; make sure that what "
 	"comes out without it is the vendor's kernel; and take the functions "

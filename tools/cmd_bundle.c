@@ -2,24 +2,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bundle_make.h"
+#include "bundle_writes.h"
 #include "cli.h"
 #include "cmd.h"
 #include "report.h"
 
 struct options {
 	const char *object, *baseline, *system_map, *output;
-	const char *name, *description;
-	u64 generation;
+	struct bundle_options bundle;
 };
 
 static const struct argp_option option_table[] = {
 	{ "baseline", 'b', "FILE", 0, "the target kernel's baseline", 0 },
 	{ "system-map", 'm', "FILE", 0, "the target kernel's System.map", 0 },
-	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed in the same text before", 0 },
-	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
-	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "output", 'o', "FILE", 0, "write the bundle to FILE", 0 },
 	{ 0 }
 };
@@ -27,10 +22,11 @@ static const struct argp_option option_table[] = {
 static error_t check_options(const struct options *options)
 {
 	if (!options->object || !options->baseline || !options->system_map ||
-	    !options->output || !options->name || !options->generation)
+	    !options->output || !options->bundle.name ||
+	    !options->bundle.generation)
 		return usage_error("OBJECT, --baseline, --system-map, "
 				   "--generation, --name and -o are needed");
-	return check_labels(options->name, options->description);
+	return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -38,21 +34,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->bundle;
+		return 0;
 	case 'b':
 		options->baseline = arg;
 		return 0;
 	case 'm':
 		options->system_map = arg;
-		return 0;
-	case 'g':
-		if (!parse_number(arg, 1, INT64_MAX, &options->generation))
-			return usage_error("'%s' is no generation", arg);
-		return 0;
-	case 'n':
-		options->name = arg;
-		return 0;
-	case 'd':
-		options->description = arg;
 		return 0;
 	case 'o':
 		options->output = arg;
@@ -70,6 +59,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = option_table, .parser = parse, .args_doc = "OBJECT",
+	.children = bundle_children,
 	.doc = "Make a bundle from a relocatable object: each of its functions "
 	"that the kernel has too replaces the kernel's. The object is compiled "
 	"as the kernel is, for example by its own build system.",
@@ -109,16 +99,22 @@ static enum us_error plan_and_write(struct bundle_plan *plan,
 				    const struct options *options,
 				    struct buffer *file)
 {
+	const struct variables variables = {
+		.baseline = plan->baseline, .map = plan->map,
+	};
 	enum us_error error;
 
 	plan->link_base = plan->baseline->head.header->facts[US_FACT_LINK_BASE];
-	bundle_plan_label(plan, options->generation, options->name,
-			  options->description);
+	bundle_plan_options(plan, &options->bundle);
 	error = check_map(plan->map, plan->baseline);
 	if (!error)
 		error = bundle_plan_functions(plan);
 	if (!error)
 		error = bundle_plan_payload(plan);
+	if (!error)
+		error = bundle_plan_data(plan);
+	if (!error)
+		error = bundle_plan_writes(plan, &options->bundle, &variables);
 	if (!error)
 		error = bundle_plan_write(plan, file);
 	return error;

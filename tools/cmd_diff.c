@@ -14,11 +14,11 @@
 #define LINE_SLACK	3	/* lines that a macro's call may take */
 
 struct options {
-	const char *old, *new, *output, *name, *description;
+	const char *old, *new, *output;
 	const char *kernel, *new_kernel, *modules; /* for modules */
 	const char *only[MAX_NAMES], *except[MAX_NAMES];
 	struct plan_choice choice;
-	u64 generation;
+	struct bundle_options bundle;
 	bool report;
 };
 
@@ -26,10 +26,6 @@ enum { OPTION_PARTIAL = 256, OPTION_NEW_KERNEL };
 
 static const struct argp_option option_table[] = {
 	{ "output", 'o', "FILE", 0, "write a bundle to FILE", 0 },
-	{ "generation", 'g', "NUMBER", 0, "must exceed that of every bundle "
-	  "installed in the same text before", 0 },
-	{ "name", 'n', "NAME", 0, "short name of the patch", 0 },
-	{ "description", 'd', "TEXT", 0, "what it is for", 0 },
 	{ "functions", 'f', "NAMES", 0, "only these changes, separated by "
 	  "commas", 0 },
 	{ "exclude", 'x', "NAMES", 0, "all but these changes", 0 },
@@ -67,9 +63,10 @@ static error_t check_options(const struct options *options)
 	if ((options->new_kernel || options->modules) && !options->kernel)
 		return usage_error("--new-kernel and --modules go with "
 				   "--kernel");
-	if (options->output && (!options->name || !options->generation))
+	if (options->output &&
+	    (!options->bundle.name || !options->bundle.generation))
 		return usage_error("-o needs --generation and --name");
-	return check_labels(options->name, options->description);
+	return 0;
 }
 
 static error_t parse_file(struct options *options, const char *arg)
@@ -91,15 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		options->output = arg;
 		return 0;
-	case 'g':
-		if (!parse_number(arg, 1, INT64_MAX, &options->generation))
-			return usage_error("'%s' is no generation", arg);
-		return 0;
-	case 'n':
-		options->name = arg;
-		return 0;
-	case 'd':
-		options->description = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->bundle;
 		return 0;
 	case 'f':
 		options->choice.only = options->only;
@@ -132,10 +122,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	option_table, parse, "OLD NEW",
-	"Compare two builds of a kernel (vmlinux of the -dbg packages) or of a "
-	"module, and make a bundle that turns the old one into the new one.",
-	NULL, NULL, NULL,
+	.options = option_table, .parser = parse, .args_doc = "OLD NEW",
+	.children = bundle_children,
+	.doc = "Compare two builds of a kernel (vmlinux of the -dbg packages) or "
+	"of a module, and make a bundle that turns the old one into the new one.",
 };
 
 struct line_sides {
@@ -184,9 +174,10 @@ static enum us_error write_bundle(struct plan *plan,
 
 	if (!out)
 		return fail(US_E_NO_MEMORY, "bundle");
-	bundle_plan_label(out, options->generation, options->name,
-			  options->description);
+	bundle_plan_options(out, &options->bundle);
 	error = plan_bundle(plan, out);
+	if (!error)
+		error = plan_writes(plan, out, options->old, &options->bundle);
 	if (!error)
 		error = bundle_plan_write(out, &file);
 	if (!error)

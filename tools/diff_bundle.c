@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundle_writes.h"
 #include "cli.h"
 #include "diff_module.h"
 #include "diff_plan.h"
@@ -52,23 +53,6 @@ static void describe_module(const struct module_home *home,
 	memcpy(header->module_build_id, file->build_id,
 	       sizeof(header->module_build_id));
 	header->module_build_id_len = file->build_id_len;
-}
-
-/* Only bases that are used are listed, in the order of first use. */
-static void add_base(struct bundle_plan *out, const struct module_home *home,
-		     struct us_bundle_reloc *reloc, u8 *numbers)
-{
-	const struct us_module_base *from = &home->module.bases[reloc->base];
-	struct us_bundle_base *to;
-
-	if (!numbers[reloc->base]) {
-		to = &out->bases[out->header.bases++];
-		to->kind = from->kind;
-		to->area = from->area;
-		memcpy(to->module, from->module, sizeof(to->module));
-		numbers[reloc->base] = out->header.bases;
-	}
-	reloc->base = numbers[reloc->base] - 1;
 }
 
 static enum us_error add_function(struct bundle_plan *out,
@@ -224,16 +208,19 @@ static enum us_error copy_relocs(struct bundle_plan *out,
 				 const struct module_home *home,
 				 const struct buffer *relocs)
 {
-	u8 numbers[US_RELOC_MAX_BASES] = { 0 };
 	struct us_bundle_reloc reloc;
 	enum us_error error = US_OK;
 	u64 at;
 
 	for (at = 0; at < relocs->len && !error; at += sizeof(reloc)) {
 		memcpy(&reloc, relocs->data + at, sizeof(reloc));
+		/* Only bases that are used are listed. */
 		if (reloc.target_space == US_SPACE_BASE)
-			add_base(out, home, &reloc, numbers);
-		error = bundle_plan_reloc(out, &reloc);
+			error = bundle_plan_base(out,
+						 &home->module.bases[reloc.base],
+						 &reloc.base);
+		if (!error)
+			error = bundle_plan_reloc(out, &reloc);
 	}
 	return error;
 }
@@ -269,5 +256,27 @@ enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 	buffer_free(&relocs);
 	author_close(&author);
 	free(bodies);
+	return error;
+}
+
+enum us_error plan_writes(struct plan *plan, struct bundle_plan *out,
+			  const char *kernel,
+			  const struct bundle_options *options)
+{
+	const struct module_home *home = plan->match->home;
+	struct kernel_image image = { .fd = -1 };
+	struct variables variables;
+	enum us_error error = US_OK;
+
+	if (!options->write_count && !options->watch_count)
+		return US_OK;
+	if (!home)
+		error = image_open(&image, kernel);
+	if (!error)
+		error = variables_open(&variables, &image,
+				       home ? plan->match->old : NULL, home);
+	if (!error)
+		error = bundle_plan_writes(out, options, &variables);
+	image_close(&image);
 	return error;
 }

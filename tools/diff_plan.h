@@ -3,7 +3,7 @@
 #ifndef UNDERSEAL_DIFF_PLAN_H
 #define UNDERSEAL_DIFF_PLAN_H
 
-#include "bundle_make.h"
+#include "bundle_options.h"
 #include "diff_author.h"
 #include "diff_types.h"
 
@@ -63,6 +63,13 @@ const struct decision *plan_obstacle(const struct plan *plan,
  * TOO_LARGE, NO_MEMORY, ELF_FORMAT (no build id).
  */
 enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out);
+
+/* Add the writes and watches of @options to @out, which plan_bundle() has made. @kernel is
+ * the old kernel's file, when @plan is not of a module. Errors of bundle_plan_writes(),
+ * image_open(). */
+enum us_error plan_writes(struct plan *plan, struct bundle_plan *out,
+			  const char *kernel,
+			  const struct bundle_options *options);
 
 /* The symbol's name on the side where there is one. */
 const char *decision_name(const struct plan *plan,

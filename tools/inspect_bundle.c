@@ -15,8 +15,7 @@ static const char *const type_names[] = {
 	[US_RELOC_PC32] = "PC32",
 };
 
-/* "target" as people read it: a name, a place in the payload, a number. */
-static void target_text(const struct review *review,
+void review_target_text(const struct review *review,
 			const struct us_bundle_reloc *reloc, char *out,
 			size_t room)
 {
@@ -37,9 +36,13 @@ static void where_text(const struct review *review,
 		       const struct us_bundle_reloc *reloc, char *out,
 		       size_t room)
 {
+	u32 index = reloc->where >> 8, byte = reloc->where & 0xff;
+
 	if (reloc->where_space == US_SPACE_HUNK)
-		snprintf(out, room, "change %u, byte %u", reloc->where >> 8,
-			 reloc->where & 0xff);
+		snprintf(out, room, "change %u, byte %u", index, byte);
+	else if (reloc->where_space == US_SPACE_WRITE)
+		snprintf(out, room, "write %u, %s", index, byte < US_HUNK_MAX ?
+			 "new value" : "expected value");
 	else
 		review_name(review, REVIEW_ARENA + reloc->where, out, room);
 }
@@ -55,7 +58,7 @@ static void show_relocs(const struct review *review, json_t *object)
 		const struct us_bundle_reloc *reloc = &bundle->relocs[i];
 
 		where_text(review, reloc, where, sizeof(where));
-		target_text(review, reloc, target, sizeof(target));
+		review_target_text(review, reloc, target, sizeof(target));
 		if (!cli_json)
 			printf("  relocation   %-34s %-6s %s\n", where,
 			       type_names[reloc->type], target);
@@ -70,13 +73,19 @@ static void show_relocs(const struct review *review, json_t *object)
 		json_decref(array);
 }
 
-/* Strings that no function has as its name are notes of the author. */
-static bool is_function_name(const struct us_bundle *bundle, u32 offset)
+/* Strings that nothing has as its name are notes of the author. */
+static bool is_name(const struct us_bundle *bundle, u32 offset)
 {
 	u32 i;
 
 	for (i = 0; i < bundle->header->functions; i++)
 		if (bundle->functions[i].name == offset)
+			return true;
+	for (i = 0; i < bundle->header->writes; i++)
+		if (bundle->writes[i].name == offset)
+			return true;
+	for (i = 0; i < bundle->header->watches; i++)
+		if (bundle->watches[i].name == offset)
 			return true;
 	return false;
 }
@@ -91,7 +100,7 @@ static void show_notes(const struct review *review, json_t *object)
 	for (at = 0; at < bundle->header->string_bytes;
 	     at += strlen(text) + 1) {
 		text = bundle->strings + at;
-		if (!text[0] || is_function_name(bundle, at))
+		if (!text[0] || is_name(bundle, at))
 			continue;
 		if (!cli_json)
 			printf("  note         %s\n", text);
@@ -350,6 +359,7 @@ static enum us_error show(const struct inspect_options *options,
 	if (!error) {
 		show_notes(&review, object);
 		show_relocs(&review, object);
+		review_show_writes(&review, object);
 		show_data(&review, object);
 		if (options->disassemble)
 			error = show_code(&review, object);

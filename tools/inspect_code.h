@@ -10,6 +10,9 @@
 /* Where the payload lies for the time being: within reach of the kernel's code. */
 #define REVIEW_ARENA	0xffffffffb0000000ull
 
+/* And its shadow memory. */
+#define REVIEW_SHADOW	0xffffffffb8000000ull
+
 /* A module's areas, while nothing tells where it is linked. */
 #define REVIEW_BASES	0xffffffffa0000000ull
 #define REVIEW_BASE_GAP	0x400000ull
@@ -51,6 +54,21 @@ u64 review_target(const struct review *review,
 
 /* The old code at text offset @offset; false when it is not at hand. */
 bool review_old_code(const struct review *review, u64 offset, u64 len, u8 *out);
+
+/* Where @write writes, in the same. */
+u64 review_write_address(const struct review *review,
+			 const struct us_bundle_write *write);
+
+/* The target of @reloc as people read it: a name, a place in the payload, a number. */
+void review_target_text(const struct review *review,
+			const struct us_bundle_reloc *reloc, char *out,
+			size_t room);
+
+/* Writes and watches by the kernel's own names; with --json add to @object. */
+void review_show_writes(const struct review *review, json_t *object);
+
+/* What an author's note says of a new variable; false when it is another note. */
+bool review_new_variable(const char *note, char name[128], u64 *offset);
 
 /* One instruction in words. */
 struct listing_line {

@@ -230,6 +230,41 @@ static enum us_error read_module(struct review *review)
 	return error;
 }
 
+/* As bundle_shadow.c writes them. */
+bool review_new_variable(const char *note, char name[128], u64 *offset)
+{
+	unsigned int size, at;
+
+	if (sscanf(note, "new variable %127[^,], %u bytes at shadow+%x", name,
+		   &size, &at) < 2)
+		return false;
+	/* "%#x" of zero is "0". */
+	*offset = strstr(note, "shadow+0x") ? at : 0;
+	return true;
+}
+
+static enum us_error shadow_names(struct review *review)
+{
+	const struct us_bundle *bundle = review->bundle;
+	enum us_error error = US_OK;
+	char name[128], text[160];
+	const char *note;
+	u64 offset;
+	u32 at;
+
+	if (!bundle->header->shadow_bytes)
+		return US_OK;
+	for (at = 0; at < bundle->header->string_bytes && !error;
+	     at += strlen(note) + 1) {
+		note = bundle->strings + at;
+		if (!review_new_variable(note, name, &offset))
+			continue;
+		snprintf(text, sizeof(text), "new:%s", name);
+		error = add_name(review, REVIEW_SHADOW + offset, text);
+	}
+	return error ? error : add_name(review, REVIEW_SHADOW, "shadow");
+}
+
 static enum us_error payload_names(struct review *review)
 {
 	const struct us_bundle *bundle = review->bundle;
@@ -257,8 +292,22 @@ u64 review_target(const struct review *review,
 		return REVIEW_ARENA + (u64)reloc->target;
 	case US_SPACE_BASE:
 		return review->bases[reloc->base] + (u64)reloc->target;
+	case US_SPACE_SHADOW:
+		return REVIEW_SHADOW + (u64)reloc->target;
 	}
 	return (u64)reloc->target;
+}
+
+u64 review_write_address(const struct review *review,
+			 const struct us_bundle_write *write)
+{
+	switch (write->space) {
+	case US_SPACE_BASE:
+		return review->bases[write->base] + write->offset;
+	case US_SPACE_SHADOW:
+		return REVIEW_SHADOW + write->offset;
+	}
+	return review->link_base + write->offset;
 }
 
 static enum us_error relocate(struct review *review)
@@ -312,6 +361,8 @@ enum us_error review_open(struct review *review,
 			name_bases(review);
 	if (!error)
 		error = payload_names(review);
+	if (!error)
+		error = shadow_names(review);
 	if (!error)
 		error = relocate(review);
 	if (!error)

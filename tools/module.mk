@@ -7,7 +7,7 @@ TOOLS_COMMON := common/errors.c common/minisign.c common/bundle.c \
 # What every program here links.
 TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.c \
 	tools/baseline_shares.c \
-	tools/report_module.c
+	tools/report_bundle.c tools/report_module.c
 TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_inspect.c \
 	tools/cmd_online.c tools/cmd_verify.c
@@ -17,7 +17,7 @@ TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
 	tools/source_kbuild.c tools/source_module.c tools/source_change.c tools/fix_file.c \
 	tools/fix_apply.c tools/archive.c tools/process.c
 TOOLS_INSPECT := tools/inspect_review.c tools/inspect_listing.c \
-	tools/inspect_bundle.c
+	tools/inspect_bundle.c tools/inspect_writes.c
 # What underseal diff reads and compares with.
 DIFF_READER := tools/diff_side.c tools/diff_lookup.c tools/diff_sites.c \
 	tools/diff_code.c tools/diff_match.c tools/diff_equal.c \
@@ -34,7 +34,9 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/module_link.c tools/module_make.c tools/module_command.c \
 	tools/baseline_write.c tools/symbol_map.c \
 	tools/baseline_read.c tools/object_file.c tools/bundle_functions.c \
-	tools/bundle_payload.c tools/bundle_write.c tools/cmd_bundle.c \
+	tools/bundle_payload.c tools/bundle_data.c tools/bundle_shadow.c \
+	tools/bundle_write.c tools/bundle_options.c tools/write_spec.c \
+	tools/variable.c tools/bundle_writes.c tools/cmd_bundle.c \
 	tools/secret_key.c tools/cmd_sign.c tools/cmd_revert_auth.c \
 	$(filter-out tools/kernel_image.c,$(DIFF_READER)) \
 	tools/diff_module.c tools/diff_shapes.c tools/diff_types.c tools/diff_use.c tools/diff_place.c \

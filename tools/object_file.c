@@ -47,8 +47,12 @@ static const struct section_rule {
 	{ "__ex_table", "an access to user memory (exception table)",
 	  SECTION_IGNORED },
 	{ "__bug_table", "WARN or BUG (bug table)", SECTION_IGNORED },
-	{ ".data", "writable data; the arena is read-only", SECTION_IGNORED },
-	{ ".bss", "writable data; the arena is read-only", SECTION_IGNORED },
+	{ ".data..percpu", "variables of each CPU", SECTION_IGNORED },
+	{ ".data..ro_after_init", "data that is set at boot", SECTION_IGNORED },
+	{ ".data..init", "data for boot only", SECTION_IGNORED },
+	/* What the kernel has too, bundle_data.c refuses by name. */
+	{ ".data", NULL, SECTION_SHADOW },
+	{ ".bss", NULL, SECTION_SHADOW },
 	{ ".init", "code for boot only", SECTION_IGNORED },
 	{ ".exit", "code for unloading only", SECTION_IGNORED },
 };
@@ -91,9 +95,11 @@ static enum us_error decide(const struct object_file *object,
 	if (rule->refused)
 		return unsupported(object, section, rule->refused);
 	section->fate = rule->fate;
-	if (rule->fate != SECTION_PAYLOAD)
+	if (rule->fate == SECTION_IGNORED)
 		return US_OK;
-	if (section->header.sh_flags & (SHF_WRITE | SHF_TLS) || !section->data)
+	if (section->header.sh_flags & SHF_TLS ||
+	    (rule->fate == SECTION_PAYLOAD &&
+	     (section->header.sh_flags & SHF_WRITE || !section->data)))
 		return unsupported(object, section, "writable");
 	if (section->header.sh_addralign > PAYLOAD_ALIGN ||
 	    (section->header.sh_addralign & (section->header.sh_addralign - 1)))
@@ -187,7 +193,8 @@ static enum us_error load_symbols(struct object_file *object)
 	return error;
 }
 
-static enum us_error lay_out(struct object_file *object)
+static enum us_error lay_out(struct object_file *object,
+			     enum section_fate fate, u32 *total)
 {
 	struct object_section *section;
 	u64 at = 0;
@@ -195,18 +202,19 @@ static enum us_error lay_out(struct object_file *object)
 
 	for (i = 1; i < object->section_count; i++) {
 		section = &object->sections[i];
-		if (section->fate != SECTION_PAYLOAD)
+		if (section->fate != fate)
 			continue;
 		if (section->header.sh_addralign)
 			at = ALIGN_UP(at, section->header.sh_addralign);
 		if (at > US_MAX_BUNDLE ||
 		    section->header.sh_size > US_MAX_BUNDLE - at)
 			return fail(US_E_TOO_LARGE, "%s: more than %u bytes of "
-				    "code", object->path, US_MAX_BUNDLE);
-		section->payload_offset = at;
+				    "%s", object->path, US_MAX_BUNDLE,
+				    fate == SECTION_PAYLOAD ? "code" : "data");
+		section->offset = at;
 		at += section->header.sh_size;
 	}
-	object->payload_bytes = at;
+	*total = at;
 	return US_OK;
 }
 
@@ -242,7 +250,10 @@ enum us_error object_open(struct object_file *object, const char *path)
 	if (!error)
 		error = load_symbols(object);
 	if (!error)
-		error = lay_out(object);
+		error = lay_out(object, SECTION_PAYLOAD,
+				&object->payload_bytes);
+	if (!error)
+		error = lay_out(object, SECTION_SHADOW, &object->shadow_bytes);
 	return error;
 }
 
@@ -258,10 +269,11 @@ void object_close(struct object_file *object)
 }
 
 const struct object_section *object_home(const struct object_file *object,
-					 const struct object_symbol *symbol)
+					 const struct object_symbol *symbol,
+					 enum section_fate fate)
 {
 	if (symbol->shndx == SHN_UNDEF || symbol->shndx >= SHN_LORESERVE ||
-	    object->sections[symbol->shndx].fate != SECTION_PAYLOAD)
+	    object->sections[symbol->shndx].fate != fate)
 		return NULL;
 	return &object->sections[symbol->shndx];
 }

@@ -12,6 +12,7 @@
 enum section_fate {
 	SECTION_IGNORED = 0,	/* not loaded, or of no use in the arena */
 	SECTION_PAYLOAD,	/* code and constants: goes to the arena */
+	SECTION_SHADOW,		/* new variables: goes to shadow memory */
 };
 
 struct object_section {
@@ -19,7 +20,7 @@ struct object_section {
 	GElf_Shdr header;
 	const u8 *data;			/* NULL for SHT_NOBITS */
 	enum section_fate fate;
-	u32 payload_offset;		/* of a SECTION_PAYLOAD */
+	u32 offset;			/* in payload or shadow memory */
 };
 
 struct object_symbol {
@@ -38,7 +39,7 @@ struct object_file {
 	size_t section_count;
 	struct object_symbol *symbols;
 	size_t symbol_count;
-	u32 payload_bytes;
+	u32 payload_bytes, shadow_bytes;
 };
 
 /*
@@ -49,8 +50,9 @@ struct object_file {
 enum us_error object_open(struct object_file *object, const char *path);
 void object_close(struct object_file *object);
 
-/* The section that @symbol is defined in if it goes to the arena, or NULL. */
+/* The section that @symbol is defined in if it is of that @fate, or NULL. */
 const struct object_section *object_home(const struct object_file *object,
-					 const struct object_symbol *symbol);
+					 const struct object_symbol *symbol,
+					 enum section_fate fate);
 
 #endif

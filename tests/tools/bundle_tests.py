@@ -62,7 +62,19 @@ def read_bundle(path):
     at += 16 * relocs
     result["bases"] = list(struct.iter_unpack(
         "<II64s", data[at:at + 72 * bases]))
-    at += 72 * bases + 104 * links + 56 * writes + 24 * watches
+    at += 72 * bases
+    result["links"] = list(struct.iter_unpack(
+        "<II32s64s", data[at:at + 104 * links]))
+    at += 104 * links
+    result["writes"] = list(struct.iter_unpack(
+        "<BBBBIQII16s16s", data[at:at + 56 * writes]))
+    at += 56 * writes
+    result["watches"] = list(struct.iter_unpack(
+        "<QQII", data[at:at + 24 * watches]))
+    at += 24 * watches
+    result["flags"], result["consistency"] = fields[12], fields[19]
+    result["shadow"], result["probation"] = fields[23], fields[24]
+    result["reason"] = fields[26].rstrip(b"\0").decode()
     result["strings"] = data[at:at + strings]
     at += (strings + 7) & ~7
     result["payload"] = data[at:at + payload]
@@ -180,10 +192,13 @@ def test_bundle_errors():
     no_bundle("SITE_OVERLAP bundle whose jump meets a return site",
               "int crowded(void) { return 1; }", says="return")
     writable = "OBJECT_UNSUPPORTED bundle with "
-    no_bundle(writable + "data", "int mine = 1; int victim(void) { return "
-              "mine++; }", says=".data")
-    no_bundle(writable + "bss", "static int mine; int victim(void) { return "
-              "mine++; }", says=".bss")
+    no_bundle(writable + "data that the kernel has", "int counter = 1; int "
+              "victim(void) { return counter++; }", says="the kernel has counter")
+    no_bundle(writable + "bss that the kernel has", "static int late; int "
+              "victim(void) { return late++; }", says="the kernel has late")
+    no_bundle(writable + "variables of each CPU", 'int mine __attribute__(('
+              'section(".data..percpu"))); int victim(void) { return mine++; }',
+              says="of each CPU")
     for section, text in (("__jump_table", "static key"),
                           (".altinstructions", "alternatives"),
                           ("__ex_table", "exception"),
