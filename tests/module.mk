@@ -13,7 +13,7 @@ include $(wildcard tests/*/module.mk)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
-GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf)
+GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf us-klp)
 
 $(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/errors.o
 	@mkdir -p $(@D)
@@ -179,8 +179,11 @@ $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 		$$(($$(du -sm $(G)/data | cut -f1) * 17 / 16 + 16))M > /dev/null
 	$(Q)rm -rf $(G)/data
 
+include tests/guest/load.mk
+
 GUEST_READY := $(G)/data.img $(G)/initramfs.img $(GUEST)/grub.efi
-TEST_READY := $(GUEST_READY) $(GUEST)/tools.img $(OUT)/tests/check_text
+TEST_READY := $(GUEST_READY) $(GUEST)/tools.img $(OUT)/tests/check_text \
+	$(LOAD_READY)
 
 do-run: all $(GUEST_READY)
 	$(Q)build/run/run-server $(KREL)

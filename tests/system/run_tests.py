@@ -6,9 +6,10 @@ Usage: run_tests.py RELEASE [NAME]
 
 NAME picks one suite (smp1, smp2, smp4, guest-agent, loader, control-1, ...) or all
 checks with these words in their title. Settings: JOBS (machines at a time),
-LOAD_MINUTES, SOAK_MINUTES, CALL_SECONDS, CPU, MEM, ACCEL; OTHER_KERNELS: releases
-for the short suites kernel-RELEASE, MISSING_KERNELS: what could not be had. The last line counts the unit
-tests too, when `make test` has just run them (build/out/unit.log).
+LOAD_MINUTES, SOAK_MINUTES, CALL_SECONDS, LOAD_CPUS, APPLY_TIMES, CPU, MEM, ACCEL;
+OTHER_KERNELS: releases for the short suites kernel-RELEASE, MISSING_KERNELS: what could
+not be had. The last line counts the unit tests too, when `make test` has just run them
+(build/out/unit.log).
 """
 import concurrent.futures
 import os
@@ -23,6 +24,7 @@ import agent_checks
 import audit_checks
 import control_checks
 import files
+import load_checks
 import loader_checks
 import machine
 import module_checks
@@ -92,6 +94,10 @@ def jobs(report, kernel, scratch, only):
 
     suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
     suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
+    for name, checks, start in load_checks.suites(kernel, scratch,
+                                                  start_server, TOOLS):
+        work.append(lambda name=name, checks=checks, start=start: run_suite(
+            report, name, checks, start, only))
     for release in os.environ.get("OTHER_KERNELS", "").split():
         other = files.Kernel(release)
         suite(f"kernel-{release}", seal_checks.SHORT_CHECKS, 2, of=other)
