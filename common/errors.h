@@ -7,7 +7,7 @@
  *	1..19	the call itself		20..29	signatures
  *	30..49	bundle format		50..69	baseline format and seal
  *	70..99	apply and revert	100..139 tools
- *	140..159 loader
+ *	140..159 loader			160..179 apply and revert, too
  */
 #ifndef UNDERSEAL_ERRORS_H
 #define UNDERSEAL_ERRORS_H
@@ -121,7 +121,8 @@ X(CPU_START, 149, "A CPU could not be brought under the hypervisor.") \
 X(BAD_IMAGE, 150, "underseal.efi is damaged: an image inside it is not valid.") \
 X(FIRMWARE, 151, "The firmware lacks a service that Underseal needs.") \
 X(VMX_DISABLED, 152, "Intel VT-x is switched off by the firmware.") \
-X(VMX_FEATURE, 153, "This processor's VT-x lacks something that Underseal needs.")
+X(VMX_FEATURE, 153, "This processor's VT-x lacks something that Underseal needs.") \
+X(PROBATION_OVER, 160, "The patch's probation is over; it is being taken back.")
 
 enum us_error {
 #define US_ERROR_ENUM(name, number, text) US_E_##name = number,

@@ -11,6 +11,7 @@
 #include "generations.h"
 #include "input.h"
 #include "patches.h"
+#include "probation.h"
 #include "probes.h"
 #include "stopped.h"
 #include "target.h"
@@ -118,6 +119,8 @@ static enum us_error check_expected(void *ctx)
 
 	(void)ctx;
 	error = target_check(&plan.bundle, &plan.target);
+	if (!error)
+		error = probation_look(&plan.bundle);
 	if (error)
 		return error;
 	for (i = 0; i < hunk_count(); i++) {
@@ -303,6 +306,7 @@ static void record(const struct stopped_work *work, u64 start)
 	text_copy(patch.info.description, sizeof(patch.info.description),
 		  header->description);
 	patches_add(&patch);
+	probation_begin(&plan.bundle, plan.input.id);
 	generations_note(header->module, header->generation);
 	if (header->module[0])
 		dropped_installed(header->module, header->generation);
@@ -337,7 +341,7 @@ static enum us_error install(u64 deadline_ms, u64 start)
 static enum us_error check_supported(const struct us_bundle_header *header)
 {
 	if (header->flags || header->links || header->writes ||
-	    header->shadow_bytes || header->probation_s ||
+	    header->shadow_bytes ||
 	    header->consistency != US_CONSISTENCY_STACK)
 		return control_fail(US_E_BUNDLE_FIELD, 0, 0, NULL);
 	return US_OK;

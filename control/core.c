@@ -10,6 +10,7 @@
 #include "keys.h"
 #include "modules.h"
 #include "patches.h"
+#include "probation.h"
 #include "probes.h"
 #include "stack_check.h"
 #include "state.h"
@@ -43,6 +44,8 @@ static const struct operation {
 	{ US_OP_SEAL_MODULE, true, false, sizeof(struct us_module_info),
 	  "seal-module", seal_module_request },
 	{ US_OP_MODULES, false, false, 0, "modules", modules_request },
+	{ US_OP_HEALTH, true, false, sizeof(struct us_patch_info), "health",
+	  health_request },
 #ifdef UNDERSEAL_FAULTS
 	{ US_OP_FAULT, false, true, 0, "fault", fault_request },
 #endif
@@ -67,6 +70,7 @@ enum us_error control_init(void)
 	generations_reset();
 	text_map_reset();
 	modules_reset();
+	probation_reset();
 	probes_reset();
 	audit_reset();
 	stack_check_reset();
@@ -254,6 +258,7 @@ enum us_error control_request(const struct control_caller *who)
 void control_tick(const struct control_caller *who)
 {
 	audit_tick(who);
+	probation_tick();
 	dropped_collect();
 }
 

@@ -28,8 +28,8 @@ enum us_error control_init(void);
 
 /*
  * Carry out the request of @who and keep its result for control_claim(). Returns
- * the request's status, any of errors.h below 100. May stop vCPUs and back off;
- * has released everything on return.
+ * the request's status: of the call, of formats, seal, apply or revert (errors.h).
+ * May stop vCPUs and back off; has released everything on return.
  */
 enum us_error control_request(const struct control_caller *who);
 

@@ -116,6 +116,21 @@ bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index)
 	return false;
 }
 
+bool patches_find_id(const u8 id[US_DIGEST_SIZE], u32 *index)
+{
+	u32 i;
+
+	for (i = 0; i < entry_count; i++) {
+		if (!entries[i].text ||
+		    memcmp(entries[i].info.receipt.bundle_id, id,
+			   US_DIGEST_SIZE))
+			continue;
+		*index = i;
+		return true;
+	}
+	return false;
+}
+
 const char *patches_hunk_at(const struct text_map *text, u64 offset, u64 len)
 {
 	u32 i, k;

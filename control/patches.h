@@ -63,6 +63,9 @@ void patches_drop(u32 index);
 /* The installed patch with this id and generation; false when there is none. */
 bool patches_find(const u8 id[US_DIGEST_SIZE], u64 generation, u32 *index);
 
+/* The same by its id alone. */
+bool patches_find_id(const u8 id[US_DIGEST_SIZE], u32 *index);
+
 /* Name of the patch that has a hunk in [offset, offset + len) of @text, or NULL. */
 const char *patches_hunk_at(const struct text_map *text, u64 offset, u64 len);
 

@@ -5,8 +5,11 @@
 #include "arena.h"
 #include "input.h"
 #include "patches.h"
+#include "revert.h"
 #include "stopped.h"
 #include "text.h"
+
+#define ONE_ATTEMPT_MS	1u	/* less than the first wait of stopped_run() */
 
 static struct plan {
 	u32 index;
@@ -14,10 +17,16 @@ static struct plan {
 	struct code_range ranges[US_BUNDLE_MAX_FUNCTIONS + 1];
 } plan;
 
+static enum us_error check_last(void)
+{
+	const char *newer = patches_newer_over(plan.index);
+
+	return newer ? control_fail(US_E_PATCH_NOT_LAST, 0, 0, newer) : US_OK;
+}
+
 static enum us_error choose(const struct us_revert *revert)
 {
 	const struct kernel *kernel = &control.kernel;
-	const char *newer;
 
 	if (!control.sealed)
 		return control_fail(US_E_NOT_SEALED, 0, 0, NULL);
@@ -27,10 +36,7 @@ static enum us_error choose(const struct us_revert *revert)
 	if (!patches_find(revert->bundle_id, revert->generation, &plan.index))
 		return control_fail(US_E_PATCH_NOT_FOUND, revert->generation, 0,
 				    NULL);
-	newer = patches_newer_over(plan.index);
-	if (newer)
-		return control_fail(US_E_PATCH_NOT_LAST, 0, 0, newer);
-	return US_OK;
+	return check_last();
 }
 
 /* Nothing of the patch may be used before: a look at the mapping can find that its
@@ -116,31 +122,29 @@ static enum us_error restore(void *ctx)
 	return control_fail(US_E_HOST_FAILED, 0, 0, NULL);
 }
 
-static void finish(const struct stopped_work *work, u64 start)
+/* Its code is nobody's any more. */
+static void remove_patch(void)
 {
-	struct us_receipt *receipt = (void *)control_response;
-
 	if (arena_wipe(plan.patch.info.receipt.arena_offset,
 		       plan.patch.info.receipt.arena_bytes))
 		host_log(US_LOG_ERROR, "revert: the arena could not be cleared");
+	patches_remove(plan.index);
+}
+
+static void answer(const struct stopped_work *work, u64 start)
+{
+	struct us_receipt *receipt = (void *)control_response;
+
 	*receipt = plan.patch.info.receipt;
 	receipt->time_ns = host_time_ns();
 	receipt->stop_ns = work->stop_ns;
 	receipt->total_ns = receipt->time_ns - start;
 	receipt->attempts = work->attempts;
-	patches_remove(plan.index);
 	control.result.out_len = sizeof(*receipt);
 }
 
-static enum us_error take_out(u64 deadline_ms, u64 start)
+static enum us_error take_out(struct stopped_work *work, u64 deadline_ms)
 {
-	struct stopped_work work = {
-		.kernel = &control.kernel,
-		.ranges = plan.ranges,
-		.range_count = plan.patch.function_count + 1,
-		.check = check_current,
-		.commit = restore,
-	};
 	enum us_error error;
 	u64 arena_gva;
 
@@ -150,11 +154,18 @@ static enum us_error take_out(u64 deadline_ms, u64 start)
 	if (error)
 		return error;
 	prepare_ranges(arena_gva);
+	*work = (struct stopped_work) {
+		.kernel = &control.kernel,
+		.ranges = plan.ranges,
+		.range_count = plan.patch.function_count + 1,
+		.check = check_current,
+		.commit = restore,
+	};
 	error = check_current(NULL);
 	if (!error)
-		error = stopped_run(&work, deadline_ms);
+		error = stopped_run(work, deadline_ms);
 	if (!error)
-		finish(&work, start);
+		remove_patch();
 	return error;
 }
 
@@ -162,6 +173,7 @@ enum us_error revert_request(const struct control_call *call)
 {
 	u64 start = host_time_ns();
 	const struct us_revert *revert;
+	struct stopped_work work;
 	struct input input;
 	enum us_error error;
 
@@ -174,5 +186,19 @@ enum us_error revert_request(const struct control_call *call)
 	if (error)
 		return control_fail(error, 0, 0, NULL);
 	error = choose(revert);
-	return error ? error : take_out(call->request.arg, start);
+	if (!error)
+		error = take_out(&work, call->request.arg);
+	if (!error)
+		answer(&work, start);
+	return error;
+}
+
+enum us_error revert_aside(u32 index)
+{
+	struct stopped_work work;
+	enum us_error error;
+
+	plan.index = index;
+	error = check_last();
+	return error ? error : take_out(&work, ONE_ATTEMPT_MS);
 }

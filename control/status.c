@@ -6,6 +6,7 @@
 #include "generations.h"
 #include "modules.h"
 #include "patches.h"
+#include "probation.h"
 #include "probes.h"
 #include "state.h"
 
@@ -72,8 +73,10 @@ enum us_error list_request(const struct control_call *call)
 				    len, NULL);
 	for (i = 0; i < patches_count(); i++) {
 		patches_get(i, &patch);
-		if (patch.text)
-			list[count++] = patch.info;
+		if (!patch.text)
+			continue;
+		list[count] = patch.info;
+		probation_describe(&list[count++]);
 	}
 	control.result.out_len = len;
 	return US_OK;

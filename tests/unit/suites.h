@@ -28,6 +28,7 @@ struct test {
 	SUITE(probes)		\
 	SUITE(audit)		\
 	SUITE(modules)		\
+	SUITE(health)		\
 	SUITE(module_patches)	\
 	SUITE(dropped)		\
 	SUITE(module_file)	\
