@@ -23,7 +23,7 @@ LOADER_SRC := $(addprefix efi/,acpi.c config.c cpus.c initrd.c launch.c main.c \
 CFLAGS_efi := $(BASE_CFLAGS) $(FREESTANDING) -fpic -fvisibility=hidden \
 	-fshort-wchar -mgeneral-regs-only -DGNU_EFI_USE_MS_ABI \
 	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -Iefi \
-	-iquote hypervisor
+	-iquote efi -iquote hypervisor
 $(eval $(call compile_kind,efi))
 
 LOADER_OBJ := $(call objects,efi,$(LOADER_SRC))
