@@ -11,13 +11,23 @@
  *	mailbox_gpa		one page, struct us_mailbox, RW-
  *	keys_gpa		trusted public keys, R--
  *	heap_gpa		heap, RW-
+ *	US_CONTROL_WINDOW	the guest's memory, R--: see below
  *
- * Linear address = guest-physical address for all of it. Its page tables are
+ * Linear address = guest-physical address for all of it but the window. Its page tables are
  * made by the hypervisor, are outside its own address space and cannot be
  * changed by it. Everything not listed is unmapped; a touch of it, any
  * exception, HLT, I/O, CPUID or MSR access ends the control domain for good
  * ("crashed"). RDTSC and LGDT are allowed (it loads FS from a table of its own).
  * SSE2 may be used, AVX may not.
+ *
+ * The window holds what the guest has as memory, and the arena: guest-physical address
+ * A at linear address US_CONTROL_WINDOW + A, in the ranges that the mailbox lists and
+ * nowhere else. Neither hidden memory nor device space is behind it; it is
+ * read-only and not executable by the domain's page tables, which it cannot reach,
+ * and by its SLAT. So it gives the domain nothing that a verb would not give it (there was one
+ * for reading, by the same rules): it can be read without leaving the domain, which is
+ * what makes a stop short. The guest may change all of it at any time that it is not held:
+ * what is to be believed is copied first.
  *
  * At the entry point RDI holds the mailbox's address and RSP the stack's end as the
  * System V ABI wants it at a function's entry (RSP + 8 is a multiple of 16).
@@ -30,9 +40,11 @@
 #define UNDERSEAL_CONTROL_ABI_H
 
 #include "abi.h"
+#include "boot_abi.h"
 
 #define US_CONTROL_BASE		0x200000ull
 #define US_CONTROL_STACK	(64u << 10)
+#define US_CONTROL_WINDOW	0x400000000000ull
 
 /* Header at the very start of control.bin; see build/control.lds. */
 #define US_CONTROL_MAGIC	0x314c5254434c5355ull	/* "USLCTRL1" */
@@ -64,6 +76,7 @@ struct us_mailbox {
 	u32 vcpus;
 	u32 product_version;
 	u64 tsc_khz;
+	u64 start_tsc;		/* TSC when the hypervisor started: nanosecond 0 */
 	u64 arena_gpa;		/* in the guest's physical space */
 	u64 arena_len;
 	u64 shadow_gpa;		/* right behind it */
@@ -93,7 +106,12 @@ struct us_mailbox {
 	u32 around_before;
 	u32 around_len;
 	u8 write_around[96];
+	/* What lies behind the window; constant after start. */
+	u32 ram_ranges;
+	u32 reserved;
+	struct us_ram_range ram[US_BOOT_MAX_RAM + 1]; /* disjoint */
 };
+static_assert(sizeof(struct us_mailbox) <= PAGE_SIZE, "the mailbox is one page");
 
 /* Architectural state of one guest vCPU while all are stopped. */
 struct us_vcpu_state {
@@ -147,14 +165,10 @@ enum us_verb {
 	 */
 	US_HV_WAIT = 1,
 	/*
-	 * HV_READ(gpa, buffer, len): copies guest memory into the control domain.
-	 * len <= 1 MiB. GUEST_ADDRESS when any byte lies in hidden memory, in
-	 * device space or beyond the end of memory.
-	 */
-	US_HV_READ = 2,
-	/*
-	 * HV_WRITE(gpa, buffer, len): the other way round, same rules. Sealed
-	 * frames and the arena may be written: this is the one way to do it.
+	 * HV_WRITE(gpa, buffer, len): copies from the control domain into guest
+	 * memory. len <= 1 MiB. GUEST_ADDRESS when any byte lies in hidden memory, in
+	 * device space or beyond the end of memory. Sealed frames and the arena may
+	 * be written: this and HV_COMMIT are the ways to do it.
 	 */
 	US_HV_WRITE = 3,
 	/*
@@ -181,10 +195,6 @@ enum us_verb {
 	US_HV_LOG_READ = 9,
 	/* HV_COUNTERS(struct us_counters *) */
 	US_HV_COUNTERS = 10,
-	/*
-	 * HV_TIME(): RAX returns nanoseconds since the hypervisor started.
-	 */
-	US_HV_TIME = 11,
 	/*
 	 * HV_PIN(): from now on the registers that guard the kernel keep the values
 	 * they have: CR0.PE, WP and PG; those bits of CR4.PAE, SMEP, SMAP and UMIP

@@ -12,8 +12,11 @@
 #include "stop.h"
 #include "version.h"
 #include "watchdog.h"
+#include "window.h"
 
 #define TABLE_RESERVE	256	/* pages kept for SLAT tables */
+#define OWN_TABLES	(64u << 20)	/* the domain's page tables, in its physical
+					 * space: above all else but the window */
 #define MAX_HEAP	(4u << 20)
 #define LOCK_WAIT_US	100
 
@@ -50,6 +53,16 @@ static u64 *new_own_table(u64 *entry)
 	return table;
 }
 
+/* Before the rest is laid out, which gets what pages are left. */
+static enum us_error map_window(void)
+{
+	slat_root = slat_new_root();
+	table_next = OWN_TABLES;
+	own_root = slat_root ? new_own_table(NULL) : NULL;
+	return own_root ? window_map(slat_root, own_root, new_own_table) :
+		US_E_NO_MEMORY;
+}
+
 /* Its tables as the host sees them; they hold addresses of the domain's own space. */
 struct own_tables {
 	u64 *pdpt, *pd, *pt[8];
@@ -57,9 +70,6 @@ struct own_tables {
 
 static bool make_own_tables(struct own_tables *t, u64 end)
 {
-	own_root = new_own_table(NULL);
-	if (!own_root)
-		return false;
 	t->pdpt = new_own_table(&own_root[0]);
 	t->pd = t->pdpt ? new_own_table(&t->pdpt[0]) : NULL;
 	for (u64 i = 0; t->pd && i * SIZE_2M < end; i++) {
@@ -120,7 +130,9 @@ static void fill_mailbox(u64 keys_gpa)
 		.heap_gpa = control.heap_start,
 		.heap_len = control.heap_end - control.heap_start,
 		.guest_phys_bits = hv.phys_bits,
+		.start_tsc = hv.start_tsc,
 	};
+	window_describe(control.mailbox);
 }
 
 /* Where its parts lie, with a page unmapped on either side of the stack. */
@@ -158,9 +170,7 @@ static bool map_all(const struct us_control_header *h, const struct layout *at)
 {
 	struct own_tables tables = { 0 };
 
-	slat_root = slat_new_root();
-	table_next = control.heap_end;
-	return slat_root && make_own_tables(&tables, control.heap_end) &&
+	return make_own_tables(&tables, control.heap_end) &&
 		map_own(&tables, US_CONTROL_BASE, h->text_end, USE_TEXT) &&
 		map_own(&tables, h->text_end, h->rodata_end, USE_RODATA) &&
 		map_own(&tables, h->rodata_end, control.image_end, USE_DATA) &&
@@ -178,7 +188,7 @@ static void start_state(const struct us_control_header *h, u64 mailbox)
 	control.vcpu.regs.gpr[GPR_RDI] = mailbox;
 	/* The System V ABI wants RSP + 8 aligned at a function's entry. */
 	hv.ops->vcpu_control(&control.vcpu, h->entry, control.stack_end - 8,
-			     control.heap_end, virt_to_phys(slat_root));
+			     OWN_TABLES, virt_to_phys(slat_root));
 	/* x87 and SSE as after reset, with exceptions masked. */
 	*(u16 *)control_fpu = 0x37f;
 	*(u32 *)(control_fpu + 24) = 0x1f80;
@@ -194,7 +204,9 @@ enum us_error control_init(void)
 
 	if (!header_ok(h, hv.boot.control_image_len))
 		return US_E_BAD_IMAGE;
-	error = lay_out(h, &at);
+	error = map_window();
+	if (!error)
+		error = lay_out(h, &at);
 	if (error)
 		return error;
 	memory = pages_alloc(at.pages);

@@ -131,6 +131,32 @@ bool slat_map_page(u64 *root, u64 gpa, u64 pa, enum slat_access access)
 	return entry;
 }
 
+/* The level of the largest page that can map the start of such a range. */
+static u32 largest_level(u64 gpa, u64 pa, u64 len)
+{
+	for (u32 level = hv.has_1g_pages ? 3 : 2; level > 1; level--) {
+		u64 size = 1ull << level_shift(level);
+
+		if (IS_ALIGNED(gpa | pa, size) && len >= size)
+			return level;
+	}
+	return 1;
+}
+
+bool slat_map_range(u64 *root, u64 gpa, u64 pa, u64 len, enum slat_access access)
+{
+	for (u64 done = 0; done < len;) {
+		u32 level = largest_level(gpa + done, pa + done, len - done);
+		u64 *entry = entry_at(root, gpa + done, level);
+
+		if (!entry)
+			return false;
+		*entry = make_leaf(pa + done, level, access);
+		done += 1ull << level_shift(level);
+	}
+	return true;
+}
+
 u64 *slat_new_root(void)
 {
 	return page_alloc();

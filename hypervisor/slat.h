@@ -46,5 +46,7 @@ bool slat_map_lazily(u64 gpa);
 /* Tables of another domain (the control domain): pages are added one by one. */
 u64 *slat_new_root(void);
 bool slat_map_page(u64 *root, u64 gpa, u64 pa, enum slat_access access);
+/* Whole pages, by the largest ones that fit. */
+bool slat_map_range(u64 *root, u64 gpa, u64 pa, u64 len, enum slat_access access);
 
 #endif

@@ -63,16 +63,14 @@ static u64 verb_wait(u32 result, u64 backoff_ms)
 	return US_OK;
 }
 
-static u64 verb_copy(u64 gpa, u64 addr, u64 len, bool to_guest)
+static u64 verb_write(u64 gpa, u64 addr, u64 len)
 {
-	void *own;
+	const void *own;
 
 	if (len > MAX_COPY)
 		return US_E_BAD_REQUEST;
-	own = buffer(addr, len, !to_guest);
-	if (!own)
-		return US_E_BAD_REQUEST;
-	return to_guest ? guest_write(gpa, own, len) : guest_read(gpa, own, len);
+	own = buffer(addr, len, false);
+	return own ? guest_write(gpa, own, len) : US_E_BAD_REQUEST;
 }
 
 static u64 verb_commit(u64 addr)
@@ -273,8 +271,7 @@ void control_verb(struct cpu *cpu)
 	control.vcpu.regs.rip += 3;	/* VMMCALL and VMCALL, without prefixes */
 	switch (gpr[GPR_RAX]) {
 	case US_HV_WAIT: result = verb_wait((u32)a, b); break;
-	case US_HV_READ: result = verb_copy(a, b, c, false); break;
-	case US_HV_WRITE: result = verb_copy(a, b, c, true); break;
+	case US_HV_WRITE: result = verb_write(a, b, c); break;
 	case US_HV_PROTECT: result = verb_protect(a, b, c); break;
 	case US_HV_STOP: result = verb_stop(); break;
 	case US_HV_RELEASE: result = verb_release(); break;
@@ -282,7 +279,6 @@ void control_verb(struct cpu *cpu)
 	case US_HV_LOG: result = verb_log(a, b, c); break;
 	case US_HV_LOG_READ: result = verb_log_read(a, b, c); break;
 	case US_HV_COUNTERS: result = verb_counters(a); break;
-	case US_HV_TIME: result = time_ns(); break;
 	case US_HV_PIN: result = verb_pin(); break;
 	case US_HV_HALT: result = verb_halt(a, b); break;
 	case US_HV_COMMIT: result = verb_commit(a); break;

@@ -6,7 +6,8 @@
 # Its last line says "N passed, N failed, N skipped".
 # Of the hypervisor, what needs no machine under it.
 UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE) \
-	$(addprefix hypervisor/,commit.c decode.c pages.c pin.c slat.c vmx/controls.c) \
+	$(addprefix hypervisor/,commit.c decode.c pages.c pin.c slat.c window.c \
+		vmx/controls.c) \
 	tools/unwind_hook.S
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium

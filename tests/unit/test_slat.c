@@ -9,6 +9,7 @@
 #include "pages.h"
 #include "slat.h"
 #include "suites.h"
+#include "window.h"
 
 #define REGION		(8 * SIZE_2M)
 #define RAM		(8 * SIZE_1G)
@@ -19,8 +20,10 @@ static void *region;
 
 bool guest_range_ok(u64 gpa, u64 len)
 {
-	return span_inside(gpa, len, RAM) &&
-	       !spans_overlap(gpa, len, DEVICES, 4 * SIZE_1G - DEVICES);
+	return (span_inside(gpa, len, RAM) &&
+		!spans_overlap(gpa, len, DEVICES, 4 * SIZE_1G - DEVICES)) ||
+	       (gpa >= hv.arena && span_inside(gpa - hv.arena, len,
+					       hv.boot.arena_len));
 }
 
 /* A guest with 8 GiB of RAM and, beside what slat_init() takes, @pages free pages.
@@ -190,6 +193,122 @@ static void lazily(void)
 	stop();
 }
 
+static u64 *own_table(u64 *entry)
+{
+	u64 *table = page_alloc();
+
+	if (table && entry)
+		*entry = (u64)table | PTE_PRESENT | PTE_WRITE;
+	return table;
+}
+
+/* Where four levels of tables lead, and with which leaf; false: nowhere. SLAT and
+ * page tables have the address and the large bit at the same places here. */
+static bool lookup(const u64 *table, u64 at, u64 *to, u64 *leaf)
+{
+	u64 entry = 0, size = 0;
+	u32 level;
+
+	for (level = 4; level; level--) {
+		size = 1ull << (PAGE_SHIFT + 9 * (level - 1));
+		entry = table[at / size & 511];
+		if (!entry || level == 1 || (entry & PTE_LARGE))
+			break;
+		table = (const u64 *)(entry & PTE_ADDRESS);
+	}
+	*leaf = entry;
+	*to = (entry & PTE_ADDRESS & ~(size - 1)) + (at & (size - 1));
+	return entry;
+}
+
+static u64 *window_slat, *window_own;
+
+/* What the control domain reaches at guest-physical @gpa of its window. */
+static bool through_window(u64 gpa, u64 *pa)
+{
+	u64 own, leaf;
+
+	if (!lookup(window_own, US_CONTROL_WINDOW + gpa, &own, &leaf))
+		return false;
+	CU_ASSERT_FALSE(leaf & PTE_WRITE);
+	CU_ASSERT_TRUE((leaf & PTE_NX) != 0);
+	if (!lookup(window_slat, own, pa, &leaf))
+		return false;
+	CU_ASSERT_EQUAL(leaf & ~(PTE_ADDRESS | PTE_LARGE),
+			hv.ops->slat.read_only);
+	return true;
+}
+
+static enum us_error open_window(bool large)
+{
+	static const struct us_ram_range ram[] = {
+		{ 0x1000, 0x9f000 }, { 0x100000, DEVICES - 0x100000 - 0x5000 },
+		{ 4 * SIZE_1G, 4 * SIZE_1G - SIZE_2M },
+	};
+
+	start(96, large);
+	memcpy(hv.boot.ram, ram, sizeof(ram));
+	hv.boot.ram_ranges = 3;
+	window_slat = slat_new_root();
+	window_own = own_table(NULL);
+	return window_map(window_slat, window_own, own_table);
+}
+
+/* The guest's memory and the arena, and nothing else. */
+static void window(void)
+{
+	static const u64 there[] = {
+		0x1000, 0x9ffff, 0x100000, 0x1fffff, SIZE_1G + 5, 3 * SIZE_1G,
+		DEVICES - 0x5001, 4 * SIZE_1G, 7 * SIZE_1G, RAM - SIZE_2M - 1,
+	};
+	static const u64 not_there[] = {
+		0, 0xfff, 0xa0000, 0xfffff, DEVICES - 0x5000, DEVICES,
+		0xfee00000, 4 * SIZE_1G - 1, RAM - SIZE_2M, RAM,
+	};
+	struct us_mailbox mailbox = { 0 };
+	u32 i, large;
+	u64 pa;
+
+	for (large = 0; large < 2; large++) {
+		CU_ASSERT_EQUAL_FATAL(open_window(large), US_OK);
+		for (i = 0; i < ARRAY_SIZE(there); i++) {
+			CU_ASSERT_TRUE(through_window(there[i], &pa));
+			CU_ASSERT_EQUAL(pa, there[i]);
+		}
+		for (i = 0; i < ARRAY_SIZE(not_there); i++)
+			CU_ASSERT_FALSE(through_window(not_there[i], &pa));
+		/* The SLAT shows the arena and not what is behind it; the region of
+		 * a machine lies below 4 GiB, so the window reaches it. */
+		CU_ASSERT_TRUE(lookup(window_slat, SIZE_1G + hv.arena, &pa,
+				      &(u64){ 0 }));
+		CU_ASSERT_EQUAL(pa, hv.arena);
+		CU_ASSERT_FALSE(lookup(window_slat, SIZE_1G + hv.arena + SIZE_2M,
+				       &pa, &(u64){ 0 }));
+		/* Nor is there anything of its own at its other addresses. */
+		CU_ASSERT_FALSE(lookup(window_slat, 0x200000, &pa, &(u64){ 0 }));
+		stop();
+	}
+	window_describe(&mailbox);
+	CU_ASSERT_EQUAL(mailbox.ram_ranges, 4);
+	CU_ASSERT_EQUAL(mailbox.ram[2].base, 4 * SIZE_1G);
+	CU_ASSERT_EQUAL(mailbox.ram[3].base, hv.arena);
+	CU_ASSERT_EQUAL(mailbox.ram[3].len, SIZE_2M);
+}
+
+/* A list that has what the guest must not see, and RAM that is out of reach. */
+static void no_window(void)
+{
+	open_window(true);
+	hv.boot.ram[0] = (struct us_ram_range) { DEVICES, SIZE_2M };
+	CU_ASSERT_EQUAL(window_map(slat_new_root(), own_table(NULL), own_table),
+			US_E_BAD_IMAGE);
+	hv.boot.ram_ranges = 0;
+	hv.phys_bits = 33;
+	CU_ASSERT_EQUAL(window_map(slat_new_root(), own_table(NULL), own_table),
+			US_E_NO_MEMORY);
+	stop();
+}
+
 const struct test slat_tests[] = {
 	{ "permissions, splitting as little as possible", permissions },
 	{ "whole large pages stay large", large_pages_stay },
@@ -198,5 +317,7 @@ const struct test slat_tests[] = {
 	{ "what is sealed stays split", what_is_sealed_stays_split },
 	{ "registers of devices stay split", devices_stay_split },
 	{ "space above RAM is mapped when touched", lazily },
+	{ "the control domain's window", window },
+	{ "no window", no_window },
 	{ 0 },
 };
