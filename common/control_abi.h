@@ -20,7 +20,7 @@
  * ("crashed"). RDTSC and LGDT are allowed (it loads FS from a table of its own).
  * SSE2 may be used, AVX may not.
  *
- * The window holds what the guest has as memory, and the arena: guest-physical address
+ * The window holds what the guest has as memory, with arena and shadow memory: guest-physical address
  * A at linear address US_CONTROL_WINDOW + A, in the ranges that the mailbox lists and
  * nowhere else. Neither hidden memory nor device space is behind it; it is
  * read-only and not executable by the domain's page tables, which it cannot reach,

@@ -49,11 +49,12 @@ static bool map_own(u64 *root, new_table_fn *new_table)
 	return true;
 }
 
-/* Range @index of what the gate admits: RAM, and behind it the arena. */
+/* Range @index of what the gate admits: RAM, and behind it what patches have. */
 static struct us_ram_range range_at(u32 index)
 {
 	return index < hv.boot.ram_ranges ? hv.boot.ram[index] :
-		(struct us_ram_range) { hv.arena, hv.boot.arena_len };
+		(struct us_ram_range) { hv.arena, hv.boot.arena_len +
+			hv.boot.shadow_len };
 }
 
 enum us_error window_map(u64 *slat_root, u64 *own_root, new_table_fn *new_table)

@@ -23,7 +23,8 @@ bool guest_range_ok(u64 gpa, u64 len)
 	return (span_inside(gpa, len, RAM) &&
 		!spans_overlap(gpa, len, DEVICES, 4 * SIZE_1G - DEVICES)) ||
 	       (gpa >= hv.arena && span_inside(gpa - hv.arena, len,
-					       hv.boot.arena_len));
+					       hv.boot.arena_len +
+					       hv.boot.shadow_len));
 }
 
 /* A guest with 8 GiB of RAM and, beside what slat_init() takes, @pages free pages.
@@ -277,13 +278,13 @@ static void window(void)
 		}
 		for (i = 0; i < ARRAY_SIZE(not_there); i++)
 			CU_ASSERT_FALSE(through_window(not_there[i], &pa));
-		/* The SLAT shows the arena and not what is behind it; the region of
-		 * a machine lies below 4 GiB, so the window reaches it. */
+		/* The SLAT shows arena and shadow memory and not what is behind; the
+		 * region of a machine lies below 4 GiB, so the window reaches it. */
 		CU_ASSERT_TRUE(lookup(window_slat, SIZE_1G + hv.arena, &pa,
 				      &(u64){ 0 }));
 		CU_ASSERT_EQUAL(pa, hv.arena);
-		CU_ASSERT_FALSE(lookup(window_slat, SIZE_1G + hv.arena + SIZE_2M,
-				       &pa, &(u64){ 0 }));
+		CU_ASSERT_FALSE(lookup(window_slat, SIZE_1G + hv.arena +
+				       2 * SIZE_2M, &pa, &(u64){ 0 }));
 		/* Nor is there anything of its own at its other addresses. */
 		CU_ASSERT_FALSE(lookup(window_slat, 0x200000, &pa, &(u64){ 0 }));
 		stop();
@@ -292,7 +293,7 @@ static void window(void)
 	CU_ASSERT_EQUAL(mailbox.ram_ranges, 4);
 	CU_ASSERT_EQUAL(mailbox.ram[2].base, 4 * SIZE_1G);
 	CU_ASSERT_EQUAL(mailbox.ram[3].base, hv.arena);
-	CU_ASSERT_EQUAL(mailbox.ram[3].len, SIZE_2M);
+	CU_ASSERT_EQUAL(mailbox.ram[3].len, 2 * SIZE_2M);
 }
 
 /* A list that has what the guest must not see, and RAM that is out of reach. */
