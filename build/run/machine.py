@@ -37,6 +37,8 @@ class Machine:
         self.dir = tempfile.mkdtemp(prefix="underseal-")
         self.console_path = log or os.path.join(self.dir, "console.log")
         os.makedirs(os.path.dirname(self.console_path) or ".", exist_ok=True)
+        with open(self.console_path, "wb"):     # it exists from now on
+            pass
         try:
             self.emulator = EMULATORS[self.settings.machine](
                 self.settings, self.dir, self.console_path, esp, data, extra)
