@@ -17,7 +17,7 @@ $(eval $(call efi_program,tests/acpi_tables,$(ACPI_TABLES_OBJ) \
 # record_msrs.efi, and its runs.
 $(eval $(call efi_program,tests/record_msrs,$(call objects,efi, \
 	tests/bochs/record_msrs.c $(addprefix efi/,print.c serial.c) \
-	common/errors.c)))
+	common/errors.c hypervisor/vmx/controls.c)))
 
 record-vmx: $(OUT)/tests/record_msrs.efi
 	$(Q)python3 tests/bochs/record_vmx.py tests/unit/data/vmx-capabilities

@@ -5,7 +5,8 @@
 Usage: record_vmx.py FOLDER [MODEL ...]
 
 Boots record_msrs.efi on each model, by default on all of Bochs 2.7 that have VT-x and
-64 bits, and writes FOLDER/MODEL.inc: lines `{ MSR, VALUE },`.
+64 bits, and writes FOLDER/MODEL.inc: initialisers for the
+array of a struct vmx_capabilities.
 """
 import os
 import re
@@ -21,8 +22,8 @@ import machine                          # noqa: E402
 HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IA32_FEATURE_CONTROL and the VMX capability MSRs of Bochs {version}, processor model
- * {model}. Recorded by `make record-vmx`.
+ * The VMX capability MSRs of Bochs {version}, processor model {model}.
+ * Recorded by `make record-vmx`.
  */
 """
 
@@ -48,7 +49,7 @@ def record(model, scratch):
     settings = machine.Settings(machine="bochs", smp=1, mem="256M", cpu=model)
     with machine.Machine(esp, settings=settings) as server:
         server.wait_console("record_msrs: end")
-        return re.findall(r"(?m)^{ 0x[0-9a-f]+, 0x[0-9a-f]+ },",
+        return re.findall(r"(?m)^(?:/\* IA32.* \*/|\[0x\w+ - .*,)",
                           server.console())
 
 
