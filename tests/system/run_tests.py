@@ -33,6 +33,7 @@ import pin_checks
 import seal_checks
 import server_checks
 import soak
+import task_checks
 
 LOGS = files.out("logs")
 
@@ -94,8 +95,9 @@ def jobs(report, kernel, scratch, only):
 
     suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
     suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
-    for name, checks, start in load_checks.suites(kernel, scratch,
-                                                  start_server, TOOLS):
+    for name, checks, start in (
+            load_checks.suites(kernel, scratch, start_server, TOOLS) +
+            task_checks.suites(kernel, scratch, start_server)):
         work.append(lambda name=name, checks=checks, start=start: run_suite(
             report, name, checks, start, only))
     for release in os.environ.get("OTHER_KERNELS", "").split():

@@ -27,7 +27,7 @@ static const struct command *find_command(const char *name)
 	static const struct command *const tables[] = {
 		text_commands, hidden_commands, processor_commands,
 		mapping_commands,
-		register_commands,
+		register_commands, tasks_commands,
 	};
 	const struct command *command;
 	int i;

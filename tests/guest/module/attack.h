@@ -37,5 +37,6 @@ extern const struct command hidden_commands[];
 extern const struct command processor_commands[];
 extern const struct command mapping_commands[];
 extern const struct command register_commands[];
+extern const struct command tasks_commands[];
 
 #endif
