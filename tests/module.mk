@@ -73,7 +73,7 @@ $(G)/us_live.ko: $(wildcard tests/guest/livepatch/*) $(K)/version
 
 # The test userland with modules of this kernel: those of the disks, where they are
 # not built in, and some to load and unload.
-GUEST_MODULES := nvme ext4 crc32c_generic dummy veth loop nf_tables msr
+GUEST_MODULES := nvme ata_piix sd_mod ext4 crc32c_generic dummy veth loop nf_tables msr
 $(G)/initramfs.img: $(GUEST)/initramfs.img build/run/make-modules $(K)/version \
 		tests/module.mk
 	@mkdir -p $(@D)
