@@ -78,6 +78,11 @@ X(MODULE_DEPENDS, 89, "A module that this one calls is not sealed.") \
 X(MODULE_NOT_SEALED, 90, "The bundle is for a module that is not sealed and verified.") \
 X(MODULE_BUILD_ID, 91, "The bundle is for another build of the module.") \
 X(MODULE_BASE, 92, "The bundle refers to something that the module's baseline does not name.") \
+X(PATCH_CONFLICT, 93, "The bundle and an installed patch exclude each other.") \
+X(PATCH_NEEDS, 94, "The bundle needs another patch that is not installed, or would not stay.") \
+X(PATCH_NEEDED, 95, "An installed patch needs the one that would be taken out.") \
+X(DATA_EXPECTED, 96, "A variable does not hold what is expected there.") \
+X(SHADOW_FULL, 98, "Shadow memory has no room for this bundle.") \
 X(USAGE, 100, "The command line is not understood.") \
 X(FILE_OPEN, 101, "A file cannot be opened.") \
 X(FILE_READ, 102, "A file cannot be read.") \

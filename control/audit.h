@@ -47,6 +47,9 @@ enum us_error audit_add(u64 gva, const struct frames *frames, u64 flags,
 /* The same for [gpa, gpa + @len) in one piece, which is never given up. */
 enum us_error audit_add_run(u64 gva, u64 len, u64 gpa, u64 flags);
 
+/* Would audit_add_run() have room for what lies in the 2 MiB of @gva, twice? */
+bool audit_has_room(u64 gva);
+
 /* No more pages at @gva, as given to one of the above. */
 void audit_remove(u64 gva);
 

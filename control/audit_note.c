@@ -120,6 +120,15 @@ enum us_error audit_add_run(u64 gva, u64 len, u64 gpa, u64 flags)
 	return add(&span);
 }
 
+bool audit_has_room(u64 gva)
+{
+	u32 i, free = AUDIT_SPANS - audit.spans_used;
+
+	for (i = 0; i < audit.spans_used; i++)
+		free += !audit.spans[i].len;
+	return free >= 2 && need_slot(gva);
+}
+
 void audit_remove(u64 gva)
 {
 	u32 i;

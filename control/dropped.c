@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "change_plan.h"
 #include "dropped.h"
 #include "module_list.h"
 #include "patches.h"
@@ -114,7 +115,7 @@ static void prepare(void)
 		if (patch.text)
 			continue;
 		receipt = &patch.info.receipt;
-		start = arena_address() + receipt->arena_offset;
+		start = arena_address(ARENA_CODE) + receipt->arena_offset;
 		collecting.ranges[collecting.count] = (struct code_range) {
 			start - 1, start + receipt->arena_bytes,
 			"code of a dropped patch" };
@@ -137,10 +138,7 @@ static enum us_error clear(void *ctx)
 	(void)ctx;
 	while (i-- > 0) {
 		patches_get(collecting.indices[i], &patch);
-		if (arena_wipe(patch.info.receipt.arena_offset,
-			       patch.info.receipt.arena_bytes))
-			host_log(US_LOG_ERROR,
-				 "dropped patch: the arena could not be cleared");
+		change_wipe(&patch.info.receipt);
 		patches_remove(collecting.indices[i]);
 	}
 	return US_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "arena.h"
 #include "kernel_map.h"
 #include "state.h"
 
@@ -196,7 +197,6 @@ static enum us_error map_range(struct kernel *kernel,
 			       const struct address_space *space,
 			       const struct us_range *range)
 {
-	const struct host_info *host = host_info();
 	u64 end = ALIGN_UP((u64)range->offset + range->len, PAGE_SIZE);
 	struct page_mapping page;
 	u64 offset, gva;
@@ -205,8 +205,7 @@ static enum us_error map_range(struct kernel *kernel,
 		gva = kernel->text_gva + offset;
 		if (!same_page(kernel, space, gva, &page) ||
 		    !flags_ok(range->kind, page.flags) ||
-		    spans_overlap(page.gpa, PAGE_SIZE, host->arena_gpa,
-				  host->arena_len) ||
+		    arena_overlaps(page.gpa, PAGE_SIZE) ||
 		    !frames_add(&kernel->frames, offset, page.gpa, range->kind))
 			return control_fail(US_E_KERNEL_MAPPING, gva, 0, NULL);
 	}

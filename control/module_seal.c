@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "arena.h"
 #include "audit.h"
 #include "baseline_file.h"
 #include "module_list.h"
@@ -163,9 +164,7 @@ static enum us_error bad_mapping(u64 gva)
 /* May a module's text lie in the frame at @gpa? */
 static bool frame_ok(u64 gpa)
 {
-	const struct host_info *host = host_info();
-
-	return !spans_overlap(gpa, PAGE_SIZE, host->arena_gpa, host->arena_len) &&
+	return !arena_overlaps(gpa, PAGE_SIZE) &&
 	       !kernel_overlaps(&control.kernel, gpa, PAGE_SIZE) &&
 	       (!modules_overlap(gpa, PAGE_SIZE) || modules_lapsed(gpa));
 }

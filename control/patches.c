@@ -3,24 +3,42 @@
 
 #include "patches.h"
 
-/* Each patch's functions and hunks follow those of the patch before it. */
+/* What patches have many of. Each patch's items follow those of the patch before it. */
+enum { FUNCTIONS, HUNKS, WRITES, LINKS, KINDS };
+
 struct entry {
 	struct us_patch_info info;
 	const struct text_map *text;
-	u32 first_function, functions;
-	u32 first_hunk, hunks;
+	u32 first[KINDS], count[KINDS];
 };
 
 static struct entry entries[US_MAX_PATCHES];
+static u32 entry_count;
+
 static struct installed_function functions[PATCHES_MAX_FUNCTIONS];
 static struct installed_hunk hunks[PATCHES_MAX_HUNKS];
-static u32 entry_count, function_count, hunk_count;
+static struct installed_write writes[PATCHES_MAX_WRITES];
+static struct us_bundle_link links[PATCHES_MAX_LINKS];
+
+static struct pool {
+	void *items;
+	u32 size;		/* of an item */
+	u32 room;		/* items */
+	u32 used;
+} pools[KINDS] = {
+	[FUNCTIONS] = { functions, sizeof(*functions), PATCHES_MAX_FUNCTIONS, 0 },
+	[HUNKS] = { hunks, sizeof(*hunks), PATCHES_MAX_HUNKS, 0 },
+	[WRITES] = { writes, sizeof(*writes), PATCHES_MAX_WRITES, 0 },
+	[LINKS] = { links, sizeof(*links), PATCHES_MAX_LINKS, 0 },
+};
 
 void patches_reset(void)
 {
+	u32 kind;
+
 	entry_count = 0;
-	function_count = 0;
-	hunk_count = 0;
+	for (kind = 0; kind < KINDS; kind++)
+		pools[kind].used = 0;
 }
 
 u32 patches_count(void)
@@ -41,57 +59,94 @@ void patches_get(u32 index, struct installed_patch *patch)
 {
 	const struct entry *entry = &entries[index];
 
-	patch->info = entry->info;
-	patch->text = entry->text;
-	patch->functions = functions + entry->first_function;
-	patch->function_count = entry->functions;
-	patch->hunks = hunks + entry->first_hunk;
-	patch->hunk_count = entry->hunks;
+	*patch = (struct installed_patch) {
+		.info = entry->info,
+		.text = entry->text,
+		.functions = functions + entry->first[FUNCTIONS],
+		.hunks = hunks + entry->first[HUNKS],
+		.writes = writes + entry->first[WRITES],
+		.links = links + entry->first[LINKS],
+		.function_count = entry->count[FUNCTIONS],
+		.hunk_count = entry->count[HUNKS],
+		.write_count = entry->count[WRITES],
+		.link_count = entry->count[LINKS],
+	};
 }
 
-bool patches_have_room(u32 more_functions, u32 more_hunks)
+static void counts_of(const struct installed_patch *patch, u32 counts[KINDS])
 {
-	return entry_count < US_MAX_PATCHES &&
-	       more_functions <= PATCHES_MAX_FUNCTIONS - function_count &&
-	       more_hunks <= PATCHES_MAX_HUNKS - hunk_count;
+	counts[FUNCTIONS] = patch->function_count;
+	counts[HUNKS] = patch->hunk_count;
+	counts[WRITES] = patch->write_count;
+	counts[LINKS] = patch->link_count;
+}
+
+bool patches_have_room(const struct installed_patch *more, const bool *out)
+{
+	u32 want[KINDS], i, kind, staying = 0;
+
+	counts_of(more, want);
+	for (i = 0; i < entry_count; i++) {
+		staying += !out[i];
+		for (kind = 0; kind < KINDS && !out[i]; kind++)
+			want[kind] += entries[i].count[kind];
+	}
+	for (kind = 0; kind < KINDS; kind++)
+		if (want[kind] > pools[kind].room)
+			return false;
+	return staying < US_MAX_PATCHES;
+}
+
+static u8 *item(u32 kind, u32 index)
+{
+	return (u8 *)pools[kind].items + (u64)index * pools[kind].size;
 }
 
 void patches_add(const struct installed_patch *patch)
 {
 	struct entry *entry = &entries[entry_count++];
+	const void *from[KINDS] = {
+		[FUNCTIONS] = patch->functions, [HUNKS] = patch->hunks,
+		[WRITES] = patch->writes, [LINKS] = patch->links,
+	};
+	u32 kind;
 
 	entry->info = patch->info;
 	entry->text = patch->text;
-	entry->first_function = function_count;
-	entry->functions = patch->function_count;
-	entry->first_hunk = hunk_count;
-	entry->hunks = patch->hunk_count;
-	memcpy(functions + function_count, patch->functions,
-	       patch->function_count * sizeof(*functions));
-	memcpy(hunks + hunk_count, patch->hunks,
-	       patch->hunk_count * sizeof(*hunks));
-	function_count += patch->function_count;
-	hunk_count += patch->hunk_count;
+	counts_of(patch, entry->count);
+	for (kind = 0; kind < KINDS; kind++) {
+		struct pool *pool = &pools[kind];
+
+		entry->first[kind] = pool->used;
+		if (entry->count[kind])
+			memcpy(item(kind, pool->used), from[kind],
+			       (u64)entry->count[kind] * pool->size);
+		pool->used += entry->count[kind];
+	}
+}
+
+static void remove_items(u32 kind, u32 first, u32 count)
+{
+	struct pool *pool = &pools[kind];
+	u32 end = first + count;
+
+	memmove(item(kind, first), item(kind, end),
+		(u64)(pool->used - end) * pool->size);
+	pool->used -= count;
 }
 
 void patches_remove(u32 index)
 {
 	const struct entry gone = entries[index];
-	u32 function_end = gone.first_function + gone.functions;
-	u32 hunk_end = gone.first_hunk + gone.hunks;
-	u32 i;
+	u32 i, kind;
 
-	memmove(functions + gone.first_function, functions + function_end,
-		(function_count - function_end) * sizeof(*functions));
-	memmove(hunks + gone.first_hunk, hunks + hunk_end,
-		(hunk_count - hunk_end) * sizeof(*hunks));
-	function_count -= gone.functions;
-	hunk_count -= gone.hunks;
+	for (kind = 0; kind < KINDS; kind++)
+		remove_items(kind, gone.first[kind], gone.count[kind]);
 	entry_count--;
 	for (i = index; i < entry_count; i++) {
 		entries[i] = entries[i + 1];
-		entries[i].first_function -= gone.functions;
-		entries[i].first_hunk -= gone.hunks;
+		for (kind = 0; kind < KINDS; kind++)
+			entries[i].first[kind] -= gone.count[kind];
 	}
 }
 
@@ -138,9 +193,9 @@ const char *patches_hunk_at(const struct text_map *text, u64 offset, u64 len)
 	for (i = 0; i < entry_count; i++) {
 		const struct entry *entry = &entries[i];
 
-		for (k = 0; entry->text == text && k < entry->hunks; k++) {
+		for (k = 0; entry->text == text && k < entry->count[HUNKS]; k++) {
 			const struct installed_hunk *hunk =
-				&hunks[entry->first_hunk + k];
+				&hunks[entry->first[HUNKS] + k];
 
 			if (spans_overlap(offset, len, hunk->text_offset,
 					  hunk->len))
@@ -154,15 +209,15 @@ static bool same_code(const struct entry *a, const struct entry *b)
 {
 	u32 i, k;
 
-	if (a->text != b->text)
+	if (!a->text || a->text != b->text)
 		return false;
-	for (i = 0; i < a->functions; i++) {
+	for (i = 0; i < a->count[FUNCTIONS]; i++) {
 		const struct installed_function *f =
-			&functions[a->first_function + i];
+			&functions[a->first[FUNCTIONS] + i];
 
-		for (k = 0; k < b->functions; k++) {
+		for (k = 0; k < b->count[FUNCTIONS]; k++) {
 			const struct installed_function *g =
-				&functions[b->first_function + k];
+				&functions[b->first[FUNCTIONS] + k];
 
 			if (spans_overlap(f->text_offset, f->old_size,
 					  g->text_offset, g->old_size))
@@ -172,43 +227,54 @@ static bool same_code(const struct entry *a, const struct entry *b)
 	return false;
 }
 
-const char *patches_newer_over(u32 index)
+const char *patches_newer_over(u32 index, const bool *out)
 {
 	u32 i;
 
 	for (i = entry_count; i-- > index + 1;)
-		if (same_code(&entries[index], &entries[i]))
+		if (!out[i] && same_code(&entries[index], &entries[i]))
 			return entries[i].info.receipt.name;
 	return NULL;
 }
 
-u64 patches_arena_end(u32 index)
+static void room_of(u32 index, enum arena_part part, u64 *offset, u64 *len)
 {
 	const struct us_receipt *receipt = &entries[index].info.receipt;
+	bool code = part == ARENA_CODE;
 
-	return receipt->arena_offset + receipt->arena_bytes;
+	*offset = code ? receipt->arena_offset : receipt->shadow_offset;
+	*len = code ? receipt->arena_bytes : receipt->shadow_bytes;
 }
 
-bool patches_use_arena(u64 offset, u64 len)
+u64 patches_room_end(u32 index, enum arena_part part)
 {
+	u64 offset, len;
+
+	room_of(index, part, &offset, &len);
+	return offset + len;
+}
+
+bool patches_use_room(enum arena_part part, u64 offset, u64 len)
+{
+	u64 at, used;
 	u32 i;
 
 	for (i = 0; i < entry_count; i++) {
-		const struct us_receipt *receipt = &entries[i].info.receipt;
-
-		if (spans_overlap(offset, len, receipt->arena_offset,
-				  receipt->arena_bytes))
+		room_of(i, part, &at, &used);
+		if (spans_overlap(offset, len, at, used))
 			return true;
 	}
 	return false;
 }
 
-u64 patches_arena_used(void)
+u64 patches_room_used(enum arena_part part)
 {
-	u64 used = 0;
+	u64 used = 0, offset, len;
 	u32 i;
 
-	for (i = 0; i < entry_count; i++)
-		used += entries[i].info.receipt.arena_bytes;
+	for (i = 0; i < entry_count; i++) {
+		room_of(i, part, &offset, &len);
+		used += len;
+	}
 	return used;
 }

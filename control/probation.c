@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "change.h"
 #include "guest_memory.h"
 #include "patches.h"
 #include "probation.h"
-#include "revert.h"
 #include "text.h"
 
 #define NS_PER_S	1000000000ull
@@ -245,30 +245,39 @@ static void look_for_panic(void)
 	}
 }
 
-/* For nobody who asked: what a request is about to be told stays as it is. */
+static void tell_waiting(struct probation *probation, enum us_error error)
+{
+	struct text line = { 0 };
+
+	if (probation->told)
+		return;
+	probation->told = true;
+	text_string(&line, "not yet, tried again every second: ");
+	text_string(&line, us_error_name(error));
+	text_string(&line, " ");
+	text_string(&line, control.result.text);
+	host_log(US_LOG_WARNING, line.chars);
+}
+
+/* With all that depends on it. For nobody who asked: what a request is about to be told
+ * stays as it is. */
 static void take_back(struct probation *probation)
 {
+	static struct change_withdrawn done;
 	struct control_result result = control.result;
-	struct text line = { 0 };
 	enum us_error error;
-	struct installed_patch patch;
-	u32 index;
+	u32 index, i;
 
 	if (!patches_find_id(probation->id, &index))
 		return;
-	patches_get(index, &patch);
-	error = revert_aside(index);
-	if (error && !probation->told) {
-		probation->told = true;
-		text_string(&line, "not yet, tried again every second: ");
-		text_string(&line, us_error_name(error));
-		text_string(&line, " ");
-		text_string(&line, control.result.text);
-		host_log(US_LOG_WARNING, line.chars);
-	}
-	if (!error) {
+	error = change_withdraw(index, &done);
+	if (error)
+		tell_waiting(probation, error);
+	for (i = 0; i < done.count; i++) {
+		struct text line = { 0 };
+
 		text_string(&line, "taken back: ");
-		text_patch(&line, &patch.info.receipt);
+		text_patch(&line, &done.receipts[i]);
 		host_log(US_LOG_ALERT, line.chars);
 	}
 	control.result = result;

@@ -45,7 +45,7 @@ enum us_error status_request(const struct control_call *call)
 	status->generation = generations_of("");
 	status->arena_gpa = host->arena_gpa;
 	status->arena_len = host->arena_len;
-	status->arena_used = patches_arena_used();
+	status->arena_used = patches_room_used(ARENA_CODE);
 	status->hidden_bytes = host->hidden_bytes;
 	status->writes_allowed = control.writes_allowed;
 	status->writes_refused = control.writes_refused;

@@ -7,8 +7,6 @@
 #include "state.h"
 #include "text_map.h"
 
-#define MAX_FIELD_SIZE	8u
-
 /* Debian's largest kernels with a third to spare. */
 #define MAX_FIELDS	(128u << 10)
 #define MAX_TEXT	(20u << 20)
@@ -218,33 +216,38 @@ static void unrelocate(u8 *at, u8 code, const u64 *moves)
 	memcpy(at, &value, field_len(code));
 }
 
-enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
-				   u8 *dst, u64 len)
+enum us_error text_map_look(const struct text_map *map, u64 offset, u64 len,
+			    struct text_window *window)
 {
-	u8 window[US_HUNK_MAX + 2 * MAX_FIELD_SIZE];
-	u64 start, end, at;
-	enum us_error error;
-	u8 code;
-	u32 i;
-
 	if (len > US_HUNK_MAX || !span_inside(offset, len, map->len))
 		return US_E_GUEST_ADDRESS;
-	/* Every field that touches the bytes lies inside the window whole. */
-	start = offset < MAX_FIELD_SIZE ? 0 : offset - MAX_FIELD_SIZE;
-	end = offset + len + MAX_FIELD_SIZE;
-	if (end > map->len)
-		end = map->len;
-	error = text_map_read(map, start, window, end - start);
-	if (error)
-		return error;
-	for (i = first_field_at(map, start); i < map->field_count; i++) {
+	window->offset = offset;
+	window->len = (u32)len;
+	window->start = offset < TEXT_MAX_FIELD ? 0 : offset - TEXT_MAX_FIELD;
+	window->end = offset + len + TEXT_MAX_FIELD;
+	if (window->end > map->len)
+		window->end = map->len;
+	return text_map_read(map, window->start, window->bytes,
+			     window->end - window->start);
+}
+
+void text_map_linked(const struct text_map *map, const struct text_window *window,
+		     u8 dst[US_HUNK_MAX])
+{
+	u64 end = window->offset + window->len, at;
+	u8 bytes[sizeof(window->bytes)];
+	u32 i;
+	u8 code;
+
+	memcpy(bytes, window->bytes, sizeof(bytes));
+	for (i = first_field_at(map, window->start); i < map->field_count; i++) {
 		at = field_offset(map, i);
 		code = field_code(map, i);
-		if (at >= offset + len)
+		if (at >= end)
 			break;
-		if (at + field_len(code) > offset)
-			unrelocate(window + (at - start), code, map->moves);
+		/* What touches the bytes that are meant is here whole. */
+		if (at + field_len(code) > window->offset)
+			unrelocate(bytes + (at - window->start), code, map->moves);
 	}
-	memcpy(dst, window + (offset - start), len);
-	return US_OK;
+	memcpy(dst, bytes + (window->offset - window->start), window->len);
 }

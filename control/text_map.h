@@ -8,6 +8,7 @@
 #define UNDERSEAL_TEXT_MAP_H
 
 #include "baseline.h"
+#include "bundle.h"
 #include "kernel_map.h"
 
 struct text_map {
@@ -82,11 +83,24 @@ enum us_error text_map_read(const struct text_map *map, u64 offset, void *dst,
 enum us_error text_map_write(const struct text_map *map, u64 offset,
 			     const void *src, u64 len);
 
-/*
- * The same as it would be at its link address: @len bytes (<= US_HUNK_MAX) inside
- * the text, with every field that moved turned back. GUEST_ADDRESS.
- */
-enum us_error text_map_read_linked(const struct text_map *map, u64 offset,
-				   u8 *dst, u64 len);
+/* Up to US_HUNK_MAX bytes of text with all of the fields that touch them. */
+#define TEXT_MAX_FIELD	8u
+
+struct text_window {
+	u64 offset;		/* of the bytes that are meant */
+	u32 len;
+	u64 start, end;		/* of what is here */
+	u8 bytes[US_HUNK_MAX + 2 * TEXT_MAX_FIELD];
+};
+
+/* Read [offset, offset + len), at most US_HUNK_MAX bytes inside the text, as memory has
+ * it. GUEST_ADDRESS. */
+enum us_error text_map_look(const struct text_map *map, u64 offset, u64 len,
+			    struct text_window *window);
+
+/* What @window means as it would be at its link address: with every field that moved
+ * turned back. */
+void text_map_linked(const struct text_map *map, const struct text_window *window,
+		     u8 dst[US_HUNK_MAX]);
 
 #endif

@@ -43,7 +43,7 @@ struct bundle_spec {
 	struct us_bundle_base base[4];
 	u32 links, writes, watches, flags, shadow_bytes, probation_s;
 	const char *reason;		/* not NULL: US_CONSISTENCY_NONE */
-	struct us_bundle_link link[4];
+	struct us_bundle_link link[US_BUNDLE_MAX_LINKS];
 	struct us_bundle_write write[4];
 	struct us_bundle_watch watch[2];
 	char strings[64];

@@ -23,6 +23,8 @@ struct test {
 	SUITE(apply)		\
 	SUITE(in_use)		\
 	SUITE(revert)		\
+	SUITE(change)		\
+	SUITE(data)		\
 	SUITE(text_write)	\
 	SUITE(site_rule)	\
 	SUITE(probes)		\
