@@ -25,6 +25,7 @@ struct test {
 	SUITE(revert)		\
 	SUITE(change)		\
 	SUITE(data)		\
+	SUITE(sequences)	\
 	SUITE(text_write)	\
 	SUITE(site_rule)	\
 	SUITE(probes)		\
