@@ -113,6 +113,7 @@ X(ARCHIVE, 132, "The package archive does not have what is needed.") \
 X(PROGRAM, 133, "Another program is missing or failed.") \
 X(VARIABLE_SEALED, 134, "A variable to be written or watched is sealed, or is no variable.") \
 X(VARIABLE_SIZE, 135, "A change of a variable, or a counter, does not have the variable's size.") \
+X(MARKED, 136, "The bundle was on probation when the server last went down; it is not tried again until told.") \
 X(CPU_VENDOR, 140, "This processor has neither AMD-V nor Intel VT-x.") \
 X(SVM_DISABLED, 141, "AMD-V is switched off by the firmware.") \
 X(NO_NESTED_PAGING, 142, "This processor has no nested paging.") \

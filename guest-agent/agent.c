@@ -10,30 +10,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "carry.h"
+#include "clock.h"
 #include "fail.h"
+#include "health.h"
+#include "install.h"
 #include "journal.h"
-#include "modules.h"
+#include "loaded_modules.h"
+#include "marks.h"
 #include "store.h"
 #include "version.h"
 
-#define RETRY_SECONDS	60	/* between looks at the stored bundles */
+#define ROUND_MS	60000u	/* between looks at the stored bundles */
+#define LOADING_MS	100u	/* between looks for modules that are awaited */
 
 struct options {
-	const char *baselines, *patches;
+	const char *baselines;
 	const char *modules;	/* NULL: as the kernel's release has it */
+	struct install_options install;
+	struct health_options health;
 	unsigned long interval;	/* seconds between looks at the log */
 	bool once;
 };
 
 static volatile sig_atomic_t stopping, look_now;
 
-/* Bundles for modules may be wanted: one was sealed since they were last handed over, or
- * there may be new files. */
+/* Bundles for modules may be wanted: one was sealed or has gone since they were last
+ * handed over, or there may be new files. */
 static bool try_modules = true;
-static bool stored_for_modules;	/* there are such bundles */
+static struct install_result installed;	/* of the last round */
 
 static void on_signal(int signal)
 {
@@ -50,6 +56,10 @@ static const struct argp_option option_table[] = {
 	  "/etc/underseal)", 0 },
 	{ "patches", 'p', "DIR", 0, "where bundles are stored (default "
 	  "/var/lib/underseal/patches)", 0 },
+	{ "marks", 'k', "DIR", 0, "where bundles on probation are marked (default "
+	  MARKS_DIRECTORY ")", 0 },
+	{ "health-command", 'c', "COMMAND", 0, "what has to succeed before the "
+	  "probation of a patch is ended; for /bin/sh", 0 },
 	{ "modules", 'm', "DIR", 0, "where baselines of modules are (default "
 	  "/usr/lib/underseal/RELEASE/modules)", 0 },
 	{ "interval", 'i', "SECONDS", 0, "how often to read the log (default "
@@ -70,7 +80,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->baselines = arg;
 		return 0;
 	case 'p':
-		options->patches = arg;
+		options->install.patches = arg;
+		return 0;
+	case 'k':
+		options->install.marks = options->health.marks = arg;
+		return 0;
+	case 'c':
+		options->health.command = arg;
 		return 0;
 	case 'm':
 		options->modules = arg;
@@ -93,23 +109,6 @@ static const struct argp argp = {
 	.doc = "Seal the running kernel, install the stored bundles and report "
 	"Underseal's log.",
 };
-
-static enum us_error get_status(struct us_status *status)
-{
-	struct ring_request request = { .op = US_OP_STATUS };
-	enum us_error error = ring(&request);
-	const void *answer;
-
-	if (!error) {
-		answer = carry_answer(&request, sizeof(*status));
-		if (answer)
-			memcpy(status, answer, sizeof(*status));
-		else
-			error = US_E_PROTOCOL;
-	}
-	ring_release(&request);
-	return error;
-}
 
 static enum us_error seal_with(const char *path)
 {
@@ -143,7 +142,7 @@ static enum us_error seal(const struct options *options)
 	struct utsname name;
 	enum us_error error;
 
-	error = get_status(&status);
+	error = install_status(&status);
 	if (error || status.seal_state == US_SEALED)
 		return error;
 	if (uname(&name))
@@ -152,93 +151,17 @@ static enum us_error seal(const struct options *options)
 	return error ? error : seal_with(path);
 }
 
-/* Of a bundle for a module: the module is not there, or has it. */
-static bool is_no_news(enum us_error error)
+/* One round; what it put on probation is watched from then on. */
+static enum us_error install_round(const struct options *options)
 {
-	return error == US_E_MODULE_NOT_SEALED || error == US_E_OLD_GENERATION;
-}
-
-static enum us_error install(const struct store_bundle *bundle)
-{
-	const struct carry what = { .op = US_OP_APPLY, .path = bundle->path };
-	const struct us_receipt *receipt;
-	struct ring_request request = { 0 };
+	bool modules = try_modules;
 	enum us_error error;
 
-	error = carry(&what, &request);
-	if (!error) {
-		receipt = carry_answer(&request, sizeof(*receipt));
-		if (receipt)
-			journal(PRIORITY_NOTICE, "installed %.*s, generation "
-				"%llu, stop of %llu us", US_NAME_MAX,
-				receipt->name,
-				(unsigned long long)receipt->generation,
-				(unsigned long long)receipt->stop_ns / 1000);
-		else
-			error = US_E_PROTOCOL;
-	}
-	ring_release(&request);
-	if (error && bundle->module && is_no_news(error))
-		return US_OK;
-	if (error)
-		journal_failure(PRIORITY_ERROR, bundle->path);
-	return error;
-}
-
-/*
- * Is it the file that is at fault, whatever the state of the machine? No later
- * bundle rests on such a one: nobody has signed it, or another took its place.
- */
-static bool is_files_fault(enum us_error error)
-{
-	return (error >= US_E_SIG_MISSING && error <= US_E_BUNDLE_BOUNDS) ||
-	       error == US_E_FILE_OPEN || error == US_E_FILE_READ ||
-	       error == US_E_TOO_LARGE || error == US_E_OLD_GENERATION ||
-	       error == US_E_MODULE_BUILD_ID || error == US_E_MODULE_BASE;
-}
-
-static enum us_error install_all(const struct store_list *list)
-{
-	enum us_error error = US_OK, first = US_OK;
-	size_t i;
-
-	for (i = 0; i < list->count; i++) {
-		error = install(&list->bundles[i]);
-		if (!first)
-			first = error;
-		if (error && !is_files_fault(error))
-			break;
-	}
+	try_modules = false;
+	error = install_stored(&options->install, modules, &installed);
 	/* What ended the round may have kept one of a module back. */
-	try_modules = try_modules && i < list->count;
-	return first ? first : list->damaged;
-}
-
-/*
- * Install what is stored, newer than what is installed. Damaged files are passed
- * over. A later bundle may rest on an earlier one, so one that is refused for any
- * other reason ends the round; the next one tries again.
- */
-static enum us_error install_stored(const struct options *options)
-{
-	struct store_list list = { 0 };
-	struct us_status status;
-	enum us_error error;
-
-	error = get_status(&status);
-	if (error || status.seal_state != US_SEALED)
-		return error;
-	error = status.build_id_len > US_BUILD_ID_MAX ?
-		fail(US_E_PROTOCOL, "status") :
-		store_list_bundles(options->patches, status.build_id,
-				   status.build_id_len, status.generation,
-				   try_modules, &list);
-	stored_for_modules = list.for_modules;
-	if (error)
-		journal_failure(PRIORITY_ERROR, "stored bundles");
-	else
-		error = install_all(&list);
-	free(list.bundles);
+	try_modules = try_modules || (modules && installed.held);
+	health_look(&options->health);
 	return error;
 }
 
@@ -278,48 +201,77 @@ static enum us_error report_log(u64 *next)
 }
 
 /* A failure is reported where it arises. */
-static enum us_error seal_modules(const struct options *options)
+static enum us_error seal_modules(const struct options *options, bool *changed)
 {
 	char path[STORE_PATH_MAX];
 	struct utsname name;
 
 	if (options->modules)
-		return modules_look(options->modules, &try_modules);
+		return modules_look(options->modules, changed);
 	if (uname(&name) ||
 	    snprintf(path, sizeof(path), "/usr/lib/underseal/%s/modules",
 		     name.release) >= (int)sizeof(path))
 		return fail(US_E_FILE_READ, "uname");
-	return modules_look(path, &try_modules);
+	return modules_look(path, changed);
+}
+
+static void report_news(const struct options *options, u64 *next)
+{
+	static enum us_error reported;
+	enum us_error error = report_log(next);
+
+	if (!error)
+		error = health_look(&options->health);
+	/* A failure that lasts is one event, not one each time. */
+	if (error && error != reported)
+		journal_failure(PRIORITY_ERROR, "log");
+	reported = error;
+}
+
+/* Modules, and at once the bundles for those that are new or gone. */
+static void look_at_modules(const struct options *options)
+{
+	bool changed = false;
+
+	seal_modules(options, &changed);
+	try_modules = try_modules || changed;
+	if (changed && installed.for_modules)
+		install_round(options);
+}
+
+static u64 earlier(u64 a, u64 b)
+{
+	return a < b ? a : b;
 }
 
 static void watch(const struct options *options)
 {
-	const struct timespec pause = { (time_t)options->interval, 0 };
-	enum us_error error, reported = US_OK;
-	u64 next = 1, waited = 0;
-	bool tried;
+	const u64 interval = options->interval * 1000;
+	u64 now, next, round = clock_ms() + ROUND_MS, look = 0, number = 1;
 
 	while (!stopping) {
-		error = report_log(&next);
-		/* A failure that lasts is one event, not one each time. */
-		if (error && error != reported)
-			journal_failure(PRIORITY_ERROR, "log");
-		reported = error;
-		tried = !try_modules;
-		seal_modules(options);
-		/* A new module runs unpatched until then. */
-		if (try_modules && tried && stored_for_modules)
-			install_stored(options);
-		nanosleep(&pause, NULL);
-		waited += options->interval;
-		if (stopping || (waited < RETRY_SECONDS && !look_now))
-			continue;
-		waited = 0;
-		try_modules = try_modules || look_now;
-		look_now = 0;
-		/* Each bundle's failure is reported where it arises. */
-		install_stored(options);
+		now = clock_ms();
+		if (now >= look) {
+			report_news(options, &number);
+			look_at_modules(options);
+			look = now + interval;
+		} else if (installed.awaiting && modules_any_loading()) {
+			look_at_modules(options);
+		}
+		if (now >= round || look_now) {
+			try_modules = try_modules || look_now;
+			look_now = 0;
+			/* Each bundle's failure is reported where it arises. */
+			install_round(options);
+			round = now + ROUND_MS;
+		}
+		next = earlier(look, health_tick(&options->health, now));
+		if (installed.awaiting)
+			next = earlier(next, clock_ms() + LOADING_MS);
+		if (!stopping && !look_now)
+			clock_sleep_until(next);
 	}
+	health_end(&options->health);
 }
 
 static enum us_error start(const struct options *options)
@@ -334,11 +286,11 @@ static enum us_error start(const struct options *options)
 	}
 	/* Those of the kernel wait for nothing. */
 	try_modules = false;
-	error = install_stored(options);
+	error = install_round(options);
 	try_modules = true;
-	if (seal_modules(options))
+	if (seal_modules(options, &try_modules))
 		journal(PRIORITY_WARNING, "not every module is sealed");
-	later = stored_for_modules ? install_stored(options) : US_OK;
+	later = installed.for_modules ? install_round(options) : US_OK;
 	if (!error)
 		error = later;
 	if (error)
@@ -349,8 +301,9 @@ static enum us_error start(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {
-		.baselines = "/etc/underseal",
-		.patches = "/var/lib/underseal/patches", .interval = 5,
+		.baselines = "/etc/underseal", .interval = 5,
+		.install = { "/var/lib/underseal/patches", MARKS_DIRECTORY },
+		.health = { .marks = MARKS_DIRECTORY },
 	};
 	const struct sigaction action = { .sa_handler = on_signal };
 	enum us_error error;

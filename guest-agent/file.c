@@ -151,6 +151,8 @@ enum us_error file_write(const char *path, const void *data, u64 len,
 		errno = ENAMETOOLONG;
 		return write_failed(path);
 	}
+	/* Of a process of this number that was cut off. */
+	unlink(temporary);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return write_failed(path);

@@ -4,14 +4,16 @@
 CFLAGS_host += -Iguest-agent
 
 CARRIER := guest-agent/fail.c guest-agent/file.c guest-agent/ring.c \
-	guest-agent/carry.c guest-agent/doorbell.c
-AGENT := $(CARRIER) guest-agent/agent.c guest-agent/store.c guest-agent/modules.c \
+	guest-agent/carry.c guest-agent/doorbell.c guest-agent/bundle_id.c \
+	guest-agent/marks.c
+AGENT := $(CARRIER) guest-agent/agent.c guest-agent/install.c guest-agent/health.c \
+	guest-agent/store.c guest-agent/loaded_modules.c guest-agent/clock.c \
 	guest-agent/journal.c common/errors.c common/bundle.c
 
 # Static: it also runs in an initramfs that has no libraries.
 $(OUT)/underseal-agent: $(call objects,host,$(AGENT))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_host) -static $^ -o $@
+	$(Q)$(CC) $(CFLAGS_host) -static $^ -o $@ -lsodium -lpthread
 
 INITRAMFS_TOOLS := $(DESTDIR)/etc/initramfs-tools
 
@@ -27,7 +29,8 @@ install-agent: $(OUT)/underseal-agent $(OUT)/underseal-guest
 	$(Q)install -D -m 755 guest-agent/initramfs/init-premount \
 		$(INITRAMFS_TOOLS)/scripts/init-premount/underseal
 	$(Q)install -d -m 755 $(DESTDIR)/etc/underseal
-	$(Q)install -d -m 700 $(DESTDIR)/var/lib/underseal/patches
+	$(Q)install -d -m 700 $(DESTDIR)/var/lib/underseal/patches \
+		$(DESTDIR)/var/lib/underseal/marks
 
 ALL += $(OUT)/underseal-agent
 PHONY += install-agent

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "baseline.h"
-#include "bundle.h"
+#include "bundle_id.h"
 #include "fail.h"
 #include "file.h"
 #include "journal.h"
@@ -89,6 +89,24 @@ static bool is_wanted(const struct us_bundle *bundle,
 		       wanted->build_id_len);
 }
 
+/* What is remembered of the bundle in @file. */
+static void describe(const struct us_bundle *bundle, const struct buffer *file,
+		     struct store_bundle *entry)
+{
+	const struct us_bundle_header *header = bundle->header;
+	u32 i;
+
+	bundle_id(file->data, file->len, entry->id);
+	entry->generation = header->generation;
+	memcpy(entry->name, header->name, sizeof(entry->name));
+	memcpy(entry->module, header->module, sizeof(entry->module));
+	entry->probation_s = header->probation_s;
+	entry->need_count = 0;
+	for (i = 0; i < header->links; i++)
+		if (bundle->links[i].kind == US_LINK_NEEDS)
+			entry->needs[entry->need_count++] = bundle->links[i];
+}
+
 /* Add @path to @out, where there is room for it, if it is wanted. */
 static void add_bundle(const char *path, const struct wanted *wanted,
 		       struct store_list *out)
@@ -114,11 +132,55 @@ static void add_bundle(const char *path, const struct wanted *wanted,
 	out->for_modules = out->for_modules || is_for_module(&bundle);
 	if (is_wanted(&bundle, wanted)) {
 		snprintf(entry->path, sizeof(entry->path), "%s", path);
-		entry->generation = bundle.header->generation;
-		entry->module = is_for_module(&bundle);
+		describe(&bundle, &file, entry);
 		out->count++;
 	}
 	buffer_free(&file);
+}
+
+/* Is @other what @link asks for? */
+static bool is_meant(const struct us_bundle_link *link,
+		     const struct store_bundle *other)
+{
+	static const u8 any[US_DIGEST_SIZE];
+
+	return !strcmp(link->name, other->name) &&
+	       (!memcmp(link->bundle_id, any, sizeof(any)) ||
+		!memcmp(link->bundle_id, other->id, sizeof(other->id)));
+}
+
+/* Does @bundle need one of the @count others at @rest? */
+static bool needs_any(const struct store_bundle *bundle,
+		      const struct store_bundle *rest, size_t count)
+{
+	size_t i;
+	u32 k;
+
+	for (i = 0; i < count; i++)
+		for (k = 0; k < bundle->need_count && &rest[i] != bundle; k++)
+			if (is_meant(&bundle->needs[k], &rest[i]))
+				return true;
+	return false;
+}
+
+/* From the front: the first of the rest that needs none of the rest. Bundles that need
+ * each other stay where they are, for the control domain to refuse. */
+static void order_by_needs(struct store_list *list)
+{
+	struct store_bundle moved, *rest;
+	size_t placed, left, i;
+
+	for (placed = 0; placed < list->count; placed++) {
+		rest = list->bundles + placed;
+		left = list->count - placed;
+		for (i = 0; i < left && needs_any(&rest[i], rest, left); i++)
+			;
+		if (!i || i == left)
+			continue;
+		moved = rest[i];
+		memmove(rest + 1, rest, i * sizeof(*rest));
+		rest[0] = moved;
+	}
 }
 
 static int compare_generations(const void *a, const void *b)
@@ -174,6 +236,7 @@ enum us_error store_list_bundles(const char *directory, const u8 *build_id,
 	} else if (out->count) {
 		qsort(out->bundles, out->count, sizeof(*out->bundles),
 		      compare_generations);
+		order_by_needs(out);
 	}
 	return error;
 }

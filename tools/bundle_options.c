@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bundle_options.h"
@@ -37,24 +35,6 @@ static const struct argp_option option_table[] = {
 	  "on each line", 2 },
 	{ 0 }
 };
-
-/* 64 digits. */
-static bool parse_id(const char *text, u8 id[US_DIGEST_SIZE])
-{
-	char digits[3] = "";
-	u32 i;
-
-	if (strlen(text) != 2 * US_DIGEST_SIZE)
-		return false;
-	for (i = 0; i < US_DIGEST_SIZE; i++) {
-		memcpy(digits, text + 2 * i, 2);
-		if (!isxdigit((unsigned char)digits[0]) ||
-		    !isxdigit((unsigned char)digits[1]))
-			return false;
-		id[i] = (u8)strtoul(digits, NULL, 16);
-	}
-	return true;
-}
 
 /* The bundle id of the file @path, which has to be of a bundle called @name. */
 static error_t read_id(const char *path, const char *name,
@@ -96,7 +76,7 @@ static error_t parse_link(struct bundle_options *options, u32 kind, char *arg)
 	link = &options->links[options->link_count];
 	*link = (struct us_bundle_link){ .kind = kind };
 	strcpy(link->name, arg);
-	if (which && !parse_id(which, link->bundle_id)) {
+	if (which && !bundle_id_parse(which, link->bundle_id)) {
 		error = read_id(which, arg, link->bundle_id);
 		if (error)
 			return error;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,11 +64,6 @@ static const char *const fact_names[US_FACT_COUNT] = {
 const char *site_kind_name(unsigned int kind)
 {
 	return kind < US_SITE_KINDS ? site_kind_names[kind] : "unknown";
-}
-
-void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE])
-{
-	crypto_generichash(id, US_DIGEST_SIZE, data, len, NULL, 0);
 }
 
 const char *key_name(const u8 *id)

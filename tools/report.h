@@ -5,6 +5,7 @@
 
 #include "baseline.h"
 #include "bundle.h"
+#include "bundle_id.h"
 #include "cli.h"
 
 /* Check a whole file; @path is for messages. Any error of the format's reader.
@@ -22,9 +23,6 @@ void bundle_print(const struct us_bundle *bundle, const void *data, u64 len);
 
 json_t *revert_json(const struct us_revert *revert);
 void revert_print(const struct us_revert *revert);
-
-/* The bundle id: BLAKE2b-256 of the whole file. */
-void bundle_id(const void *data, u64 len, u8 id[US_DIGEST_SIZE]);
 
 /* A minisign key id (8 bytes) as minisign writes it; static ring as for hex(). */
 const char *key_name(const u8 *id);

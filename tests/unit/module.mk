@@ -8,7 +8,10 @@
 UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE) \
 	$(addprefix hypervisor/,commit.c decode.c pages.c pin.c slat.c window.c \
 		vmx/controls.c) \
+	$(addprefix guest-agent/,install.c health.c store.c marks.c bundle_id.c \
+		carry.c file.c fail.c) \
 	tools/unwind_hook.S
+CFLAGS_asan += -Iguest-agent
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium
 FUZZ_SECONDS ?= 2

@@ -42,6 +42,7 @@ struct test {
 	SUITE(commit)		\
 	SUITE(vmx)		\
 	SUITE(unwind)		\
+	SUITE(agent)		\
 	SUITE(errors)
 
 #define DECLARE_SUITE(name) extern const struct test name##_tests[];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hands over the baselines of loaded modules, as they come. */
-#ifndef UNDERSEAL_AGENT_MODULES_H
-#define UNDERSEAL_AGENT_MODULES_H
+#ifndef UNDERSEAL_LOADED_MODULES_H
+#define UNDERSEAL_LOADED_MODULES_H
 
 #include "errors.h"
 #include "types.h"
@@ -11,8 +11,15 @@
  * @directory/NAME.umod with its signature, or the name alone when there is no such
  * file, for the policy to decide. Reports successes and failures once for each
  * module; the kernel has to be sealed. The first error, when one should be looked
- * at: a module that has no baseline is none. *@sealed becomes true when one was.
+ * at: a module that has no baseline is none. *@changed becomes true when one was sealed,
+ * or is gone.
  */
-enum us_error modules_look(const char *directory, bool *sealed);
+enum us_error modules_look(const char *directory, bool *changed);
+
+/* Is there one of that name, in whatever state? */
+bool modules_is_loaded(const char *name);
+
+/* Is one on its way in, so that none of its code has run or it is initialising? */
+bool modules_any_loading(void);
 
 #endif

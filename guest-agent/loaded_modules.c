@@ -8,7 +8,7 @@
 #include "carry.h"
 #include "fail.h"
 #include "journal.h"
-#include "modules.h"
+#include "loaded_modules.h"
 #include "store.h"
 
 #define MAX_MODULES	512
@@ -50,15 +50,16 @@ static struct seen *find(const char *name)
 	return &seen[seen_count++];
 }
 
-/* Forget what is gone, so that the table does not fill. */
-static void drop_absent(void)
+/* Forget what is gone, so that the table does not fill. Was there anything? */
+static bool drop_absent(void)
 {
-	size_t i, kept = 0;
+	size_t i, kept = 0, before = seen_count;
 
 	for (i = 0; i < seen_count; i++)
 		if (seen[i].present)
 			seen[kept++] = seen[i];
 	seen_count = kept;
+	return kept < before;
 }
 
 /* What can change by itself is tried again. */
@@ -96,14 +97,16 @@ static void report(const struct us_module_info *info)
 		"; as found, not verified");
 }
 
+/* One that is still on its way in may have to wait at the gate for what it needs: it is
+ * tried for as long as it is there. */
 static enum us_error seal_one(const char *directory, struct seen *module,
-			      bool *sealed)
+			      bool loading, bool *sealed)
 {
 	struct ring_request request = { 0 };
 	const struct us_module_info *info;
 	enum us_error error;
 
-	module->tries++;
+	module->tries += !loading;
 	error = hand_over(directory, module->name, &request);
 	if (!error) {
 		info = carry_answer(&request, sizeof(*info));
@@ -125,24 +128,56 @@ static enum us_error seal_one(const char *directory, struct seen *module,
 	return error;
 }
 
+/* A line of /proc/modules. */
+struct line {
+	char name[US_NAME_MAX];
+	bool loading;
+};
+
 /* The lines come newest first; what a module needs was loaded before it. */
-static size_t read_names(char names[MAX_MODULES][US_NAME_MAX])
+static size_t read_lines(struct line lines[MAX_MODULES])
 {
 	FILE *file = fopen("/proc/modules", "re");
+	char text[1024], state[16];
 	size_t count = 0;
-	char line[512];
 
-	while (file && count < MAX_MODULES && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%55s", names[count]) == 1)
-			count++;
+	while (file && count < MAX_MODULES && fgets(text, sizeof(text), file)) {
+		state[0] = 0;
+		/* Name, size, references, users, state, address. */
+		if (sscanf(text, "%55s %*s %*s %*s %15s", lines[count].name,
+			   state) < 1)
+			continue;
+		lines[count++].loading = !strcmp(state, "Loading");
+	}
 	if (file)
 		fclose(file);
 	return count;
 }
 
-enum us_error modules_look(const char *directory, bool *sealed)
+static struct line lines[MAX_MODULES];
+
+bool modules_is_loaded(const char *name)
 {
-	static char names[MAX_MODULES][US_NAME_MAX];
+	size_t count = read_lines(lines);
+
+	while (count--)
+		if (!strcmp(lines[count].name, name))
+			return true;
+	return false;
+}
+
+bool modules_any_loading(void)
+{
+	size_t count = read_lines(lines);
+
+	while (count--)
+		if (lines[count].loading)
+			return true;
+	return false;
+}
+
+enum us_error modules_look(const char *directory, bool *changed)
+{
 	enum us_error error, first = US_OK;
 	struct seen *module;
 	unsigned long inode;
@@ -150,9 +185,9 @@ enum us_error modules_look(const char *directory, bool *sealed)
 
 	for (i = 0; i < seen_count; i++)
 		seen[i].present = false;
-	count = read_names(names);
+	count = read_lines(lines);
 	while (count--) {
-		module = find(names[count]);
+		module = find(lines[count].name);
 		if (!module)
 			continue;
 		module->present = true;
@@ -162,12 +197,14 @@ enum us_error modules_look(const char *directory, bool *sealed)
 			module->tries = 0;
 		}
 		error = module->tries < MAX_TRIES ?
-			seal_one(directory, module, sealed) : US_OK;
+			seal_one(directory, module, lines[count].loading,
+				 changed) : US_OK;
 		if (error == US_E_NO_HYPERVISOR || error == US_E_NOT_SEALED)
 			return error;
 		if (!first)
 			first = error;
 	}
-	drop_absent();
+	if (drop_absent())
+		*changed = true;
 	return first;
 }
