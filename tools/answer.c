@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "bundle.h"
 #include "cli.h"
 #include "policy.h"
 #include "report.h"
@@ -142,7 +143,7 @@ static json_t *module_or_null(const struct us_receipt *receipt)
 json_t *receipt_json(const struct us_receipt *receipt)
 {
 	return json_pack("{s:o, s:o?, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, "
-			 "s:I, s:I}", "name",
+			 "s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s}", "name",
 			 json_name(receipt->name, sizeof(receipt->name)),
 			 "module", module_or_null(receipt),
 			 "bundle_id",
@@ -155,7 +156,15 @@ json_t *receipt_json(const struct us_receipt *receipt)
 			 "functions", (int)receipt->functions,
 			 "bytes_written", (json_int_t)receipt->bytes_written,
 			 "arena_offset", (json_int_t)receipt->arena_offset,
-			 "arena_bytes", (json_int_t)receipt->arena_bytes);
+			 "arena_bytes", (json_int_t)receipt->arena_bytes,
+			 "replaced", (int)receipt->replaced,
+			 "writes", (int)receipt->writes,
+			 "shadow_offset", (json_int_t)receipt->shadow_offset,
+			 "shadow_bytes", (json_int_t)receipt->shadow_bytes,
+			 "prepare_ns", (json_int_t)receipt->prepare_ns,
+			 "consistency",
+			 receipt->consistency == US_CONSISTENCY_NONE ?
+			 "none" : "stack");
 }
 
 void receipt_print(const struct us_receipt *receipt, const char *verb)
@@ -167,9 +176,15 @@ void receipt_print(const struct us_receipt *receipt, const char *verb)
 	printf("  bundle id  %s\n", hex(receipt->bundle_id, US_DIGEST_SIZE));
 	printf("  functions  %u, %llu bytes of sealed text written\n",
 	       receipt->functions, (unsigned long long)receipt->bytes_written);
-	printf("  stop       %.1f us, %u attempts; in all %.1f ms\n",
-	       receipt->stop_ns / 1e3, receipt->attempts,
-	       receipt->total_ns / 1e6);
+	if (receipt->replaced)
+		printf("  replaced   %u patches\n", receipt->replaced);
+	if (receipt->writes || receipt->shadow_bytes)
+		printf("  data       %u writes of variables, %llu bytes of new "
+		       "ones\n", receipt->writes,
+		       (unsigned long long)receipt->shadow_bytes);
+	printf("  stop       %.1f us, %u attempts; in all %.1f ms, %.1f of them "
+	       "before\n", receipt->stop_ns / 1e3, receipt->attempts,
+	       receipt->total_ns / 1e6, receipt->prepare_ns / 1e6);
 }
 
 static const char *patch_state_name(u32 state)
@@ -211,6 +226,13 @@ void patch_print(const struct us_patch_info *patch)
 	if (patch->description[0])
 		printf("  (%.*s)", (int)sizeof(patch->description),
 		       patch->description);
+	if (patch->receipt.replaced)
+		printf("  replaced %u", patch->receipt.replaced);
+	if (patch->receipt.shadow_bytes)
+		printf("  %llu bytes of new variables",
+		       (unsigned long long)patch->receipt.shadow_bytes);
+	if (patch->receipt.consistency == US_CONSISTENCY_NONE)
+		printf("  beside the old code");
 	if (patch->state == US_PATCH_PROBATION)
 		printf("  on probation, %.1f s left",
 		       patch->probation_left_ms / 1e3);

@@ -20,6 +20,8 @@ enum us_error cmd_seal(int argc, char **argv);
 enum us_error cmd_apply(int argc, char **argv);
 enum us_error cmd_revert(int argc, char **argv);
 enum us_error cmd_list(int argc, char **argv);
+enum us_error cmd_health(int argc, char **argv);
+enum us_error cmd_retry(int argc, char **argv);
 enum us_error cmd_seal_module(int argc, char **argv);
 enum us_error cmd_modules(int argc, char **argv);
 enum us_error cmd_status(int argc, char **argv);

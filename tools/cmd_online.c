@@ -13,12 +13,15 @@
 struct options {
 	const char *file, *signature, *name;
 	u64 deadline_ms;	/* 0: the control domain's default */
+	u64 stop_us;		/* the same */
 	u64 timeout_ms;
 	u64 since;		/* log: first sequence number */
 	bool wants_file, follow;
 };
 
-enum { KEY_TIMEOUT = 0x100 };
+enum { KEY_TIMEOUT = 0x100, KEY_STOP };
+
+#define MAX_STOP_US	1000000u
 
 #define TIMEOUT_OPTION { "timeout", KEY_TIMEOUT, "MS", 0, \
 	"give up after MS milliseconds (default 120000)", 0 }
@@ -35,6 +38,11 @@ static error_t parse_option(int key, char *arg, struct options *options)
 		if (!parse_number(arg, 1, 3600000, &options->deadline_ms))
 			return usage_error("'%s' is no deadline of 1 to "
 					   "3600000 ms", arg);
+		return 0;
+	case KEY_STOP:
+		if (!parse_number(arg, 1, MAX_STOP_US, &options->stop_us))
+			return usage_error("'%s' is no stop of 1 to %u "
+					   "microseconds", arg, MAX_STOP_US);
 		return 0;
 	case KEY_TIMEOUT:
 		if (!parse_number(arg, 1, 3600000, &options->timeout_ms))
@@ -76,7 +84,8 @@ static enum us_error carry_file(enum us_op op, const struct options *options,
 {
 	const struct carry what = {
 		.op = op, .path = options->file,
-		.signature = options->signature, .arg = options->deadline_ms,
+		.signature = options->signature,
+		.arg = options->deadline_ms | options->stop_us << 32,
 		/* The control domain may take all of the deadline. */
 		.timeout_ms = options->timeout_ms ? options->timeout_ms :
 			      RING_TIMEOUT_MS + options->deadline_ms,
@@ -155,6 +164,8 @@ static const struct argp_option change_options[] = {
 	{ "deadline", 'd', "MS", 0, "try for MS milliseconds while a function "
 	  "is in use (default 5000)", 0 },
 	{ "deadline-ms", 0, NULL, OPTION_ALIAS, NULL, 0 },
+	{ "stop-limit", KEY_STOP, "US", 0, "hold the vCPUs for US microseconds "
+	  "at most (default 10000)", 0 },
 	SIGNATURE_OPTION, TIMEOUT_OPTION, { 0 }
 };
 static const struct argp apply_argp = {

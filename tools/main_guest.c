@@ -10,6 +10,8 @@ const struct command commands[] = {
 	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
 	{ "revert", "take a bundle back", cmd_revert },
+	{ "health", "confirm that the server is well with a patch", cmd_health },
+	{ "retry", "try a bundle again that the server went down with", cmd_retry },
 	{ "list", "list installed patches", cmd_list },
 	{ "modules", "list modules and how they are protected", cmd_modules },
 	{ "status", "show Underseal's state", cmd_status },

@@ -10,7 +10,7 @@ TOOLS_LIB := $(TOOLS_COMMON) $(CARRIER) tools/cli.c tools/policy.c tools/report.
 	tools/report_bundle.c tools/report_module.c
 TOOLS_BASE := $(TOOLS_LIB) tools/dispatch.c tools/answer.c tools/answer_seal.c \
 	tools/cmd_inspect.c \
-	tools/cmd_online.c tools/cmd_verify.c
+	tools/cmd_online.c tools/cmd_health.c tools/cmd_verify.c
 TOOLS_BUILD := tools/cmd_build.c tools/build.c tools/build_units.c \
 	tools/build_includes.c tools/build_judge.c tools/build_changes.c \
 	tools/build_types.c tools/build_others.c tools/build_carry.c tools/source_tree.c \

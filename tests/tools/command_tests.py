@@ -3,12 +3,12 @@
 import os
 import resource
 
-from tool_test import HERE, OUT, check, counts, equal, read, refused, run, underseal
+from tool_test import HERE, OUT, check, counts, equal, made, read, refused, run, underseal, write
 
 MANUAL = read(os.path.join(HERE, "../../tools/underseal.1")).decode()
 COMMANDS = ["baseline", "bundle", "sign", "verify", "authorize-revert",
-            "inspect", "seal", "apply", "revert", "list", "status", "log",
-            "counters"]
+            "inspect", "seal", "apply", "revert", "health", "retry", "list",
+            "status", "log", "counters"]
 
 
 def test_command_line():
@@ -24,6 +24,10 @@ def test_command_line():
               f"| {command}" in MANUAL)
     refused("USAGE of apply with a deadline that is none", "apply", "f", "-d",
             "soon", says="soon")
+    for limit in ("0", "1000001", "1ms"):
+        refused(f"USAGE of apply with the stop limit {limit}", "apply", "f",
+                "--stop-limit", limit, says=limit)
+    refused("USAGE of health without a name", "health", says="missing")
     refused("USAGE of inspect with two files", "inspect", "f", "g", says="g")
     done = underseal("--version")
     check("--version", done.stdout.startswith("underseal 0."), done.stdout)
@@ -43,7 +47,7 @@ def test_command_line():
         return
     for command in ("status", "list", "log", "counters"):
         refused(f"NO_HYPERVISOR {command}", command)
-    for command in ("seal", "apply", "revert"):
+    for command in ("seal", "apply", "revert", "health"):
         refused(f"NO_HYPERVISOR {command}", command, "f")
 
 
@@ -57,6 +61,27 @@ def test_memory():
 
 def little_memory():
     resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20))
+
+
+def test_retry():
+    marks = [f"{digit * 64}" for digit in "12a"]
+    os.mkdir("marks")
+    for mark, name in zip(marks, ("fix", "fix", "other one")):
+        write(f"marks/{mark}", f"boot x\nname {name}\n")
+    write("marks/" + "b" * 64 + ".17.tmp", "boot")
+    write("marks/" + "c" * 64, "damaged")
+    refused("PATCH_NOT_FOUND retry of what has no mark", "retry", "nothing",
+            "--marks", "marks", says="nothing")
+    refused("PATCH_NOT_FOUND retry by too short an id", "retry", "aaaaaaa",
+            "--marks", "marks")
+    equal("retry by name", sorted(mark["bundle_id"] for mark in made(
+        "retry", "retry", "fix", "--marks", "marks")["retried"]), marks[:2])
+    made("retry by the beginning of an id", "retry", "AAAAaaaa", "--marks",
+         "marks")
+    made("retry of a damaged mark", "retry", "c" * 64, "--marks", "marks")
+    equal("what is left", os.listdir("marks"), ["b" * 64 + ".17.tmp"])
+    refused("PATCH_NOT_FOUND retry without a directory", "retry", "fix",
+            "--marks", "nowhere")
 
 
 def test_ring():
