@@ -94,6 +94,17 @@ enum us_fact {
 	US_FACT_LEVEL3_KERNEL_PGT,
 	US_FACT_IDT_TABLE,
 	US_FACT_PANIC_CPU,		/* panic_cpu: the CPU that panics, or -1 */
+	/* What tells that a task has run since it was last looked at (control/
+	 * remembered.h). Absent on kernels for one CPU: on_cpu. */
+	US_FACT_TASK_ON_CPU,
+	US_FACT_TASK_NVCSW,
+	US_FACT_TASK_NIVCSW,
+	US_FACT_TASK_START_TIME,
+	US_FACT_PERCPU_RUNQUEUES,	/* runqueues: a struct rq */
+	US_FACT_RQ_NR_SWITCHES,
+	US_FACT_RQ_IDLE,		/* the CPU's idle task */
+	US_FACT_PERCPU_EXCEPTION_STACKS, /* cea_exception_stacks: a pointer */
+	US_FACT_EXCEPTION_STACKS_SIZE,	/* struct cea_exception_stacks, with guards */
 	US_FACT_COUNT,
 };
 #define US_FACT_ABSENT	(~0ull)		/* this build has no such thing */

@@ -31,20 +31,28 @@ static const struct {
 static const struct {
 	enum us_fact fact;
 	const char *type, *member;
+	bool optional;
 } type_facts[] = {
-	{ US_FACT_TASK_TASKS, "task_struct", "tasks" },
-	{ US_FACT_TASK_THREAD_NODE, "task_struct", "thread_node" },
-	{ US_FACT_TASK_SIGNAL, "task_struct", "signal" },
-	{ US_FACT_TASK_STACK, "task_struct", "stack" },
-	{ US_FACT_TASK_THREAD_SP, "task_struct", "thread.sp" },
-	{ US_FACT_TASK_COMM, "task_struct", "comm" },
-	{ US_FACT_TASK_PID, "task_struct", "pid" },
-	{ US_FACT_SIGNAL_THREAD_HEAD, "signal_struct", "thread_head" },
-	{ US_FACT_IRQ_STACK_SIZE, "irq_stack", NULL },
-	{ US_FACT_MODULE_LIST, "module", "list" },
-	{ US_FACT_MODULE_STATE, "module", "state" },
-	{ US_FACT_MODULE_NAME, "module", "name" },
-	{ US_FACT_MODULE_PERCPU, "module", "percpu" },
+	{ US_FACT_TASK_TASKS, "task_struct", "tasks", false },
+	{ US_FACT_TASK_THREAD_NODE, "task_struct", "thread_node", false },
+	{ US_FACT_TASK_SIGNAL, "task_struct", "signal", false },
+	{ US_FACT_TASK_STACK, "task_struct", "stack", false },
+	{ US_FACT_TASK_THREAD_SP, "task_struct", "thread.sp", false },
+	{ US_FACT_TASK_COMM, "task_struct", "comm", false },
+	{ US_FACT_TASK_PID, "task_struct", "pid", false },
+	{ US_FACT_SIGNAL_THREAD_HEAD, "signal_struct", "thread_head", false },
+	{ US_FACT_IRQ_STACK_SIZE, "irq_stack", NULL, false },
+	{ US_FACT_MODULE_LIST, "module", "list", false },
+	{ US_FACT_MODULE_STATE, "module", "state", false },
+	{ US_FACT_MODULE_NAME, "module", "name", false },
+	{ US_FACT_MODULE_PERCPU, "module", "percpu", false },
+	{ US_FACT_TASK_ON_CPU, "task_struct", "on_cpu", true },
+	{ US_FACT_TASK_NVCSW, "task_struct", "nvcsw", true },
+	{ US_FACT_TASK_NIVCSW, "task_struct", "nivcsw", true },
+	{ US_FACT_TASK_START_TIME, "task_struct", "start_time", true },
+	{ US_FACT_RQ_NR_SWITCHES, "rq", "nr_switches", true },
+	{ US_FACT_RQ_IDLE, "rq", "idle", true },
+	{ US_FACT_EXCEPTION_STACKS_SIZE, "cea_exception_stacks", NULL, true },
 };
 
 static enum us_error collect_image_facts(const struct kernel_image *image,
@@ -80,14 +88,23 @@ static enum us_error collect_type_facts(const struct kernel_image *image,
 	if (error)
 		return error;
 	for (i = 0; i < ARRAY_SIZE(type_facts); i++) {
-		if (queries[i].answer == TYPE_ABSENT)
+		if (queries[i].answer == TYPE_ABSENT && !type_facts[i].optional)
 			return fail(US_E_SYMBOL_MISSING, "%s: struct %s%s%s",
 				    image->path, queries[i].type,
 				    queries[i].member ? "." : "",
 				    queries[i].member ? queries[i].member : "");
-		facts[type_facts[i].fact] = queries[i].answer;
+		facts[type_facts[i].fact] =
+			queries[i].answer == TYPE_ABSENT ? US_FACT_ABSENT :
+							   queries[i].answer;
 	}
 	return US_OK;
+}
+
+static u64 percpu_symbol(const struct kernel_image *image, const char *name)
+{
+	u64 offset;
+
+	return image_find(image, name, &offset) ? offset : US_FACT_ABSENT;
 }
 
 /* A per-CPU variable of its own, or since 6.2 a member of pcpu_hot. */
@@ -101,6 +118,9 @@ static enum us_error collect_percpu_facts(const struct kernel_image *image,
 	enum us_error error;
 	u64 hot;
 
+	facts[US_FACT_PERCPU_RUNQUEUES] = percpu_symbol(image, "runqueues");
+	facts[US_FACT_PERCPU_EXCEPTION_STACKS] =
+		percpu_symbol(image, "cea_exception_stacks");
 	if (!image_find(image, "pcpu_hot", &hot)) {
 		error = image_symbol(image, "current_task",
 				     &facts[US_FACT_PERCPU_CURRENT_TASK]);

@@ -59,6 +59,15 @@ static const char *const fact_names[US_FACT_COUNT] = {
 	[US_FACT_LEVEL3_KERNEL_PGT] = "level3_kernel_pgt",
 	[US_FACT_IDT_TABLE] = "idt_table",
 	[US_FACT_PANIC_CPU] = "panic_cpu",
+	[US_FACT_TASK_ON_CPU] = "task_on_cpu",
+	[US_FACT_TASK_NVCSW] = "task_nvcsw",
+	[US_FACT_TASK_NIVCSW] = "task_nivcsw",
+	[US_FACT_TASK_START_TIME] = "task_start_time",
+	[US_FACT_PERCPU_RUNQUEUES] = "percpu_runqueues",
+	[US_FACT_RQ_NR_SWITCHES] = "rq_nr_switches",
+	[US_FACT_RQ_IDLE] = "rq_idle",
+	[US_FACT_PERCPU_EXCEPTION_STACKS] = "percpu_exception_stacks",
+	[US_FACT_EXCEPTION_STACKS_SIZE] = "exception_stacks_size",
 };
 
 const char *site_kind_name(unsigned int kind)

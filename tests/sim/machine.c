@@ -18,6 +18,7 @@
 #define PER_CPU		0x0a0000ull	/* 4 KiB for each vCPU */
 #define IRQ_STACK	0x0b0000ull	/* vCPU 1's, 16 KiB */
 #define STACKS		0x0c0000ull	/* 16 KiB for each task */
+#define EXCEPTIONS	0x0e8000ull	/* vCPU 1's exception stacks, 16 KiB */
 #define SECOND_RUN	0x100000ull	/* of scattered text */
 
 /* Members of the fake task_struct and signal_struct. */
@@ -26,11 +27,18 @@
 #define TASK_NODE	0x120u
 #define TASK_SIGNAL	0x140u
 #define TASK_PID	0x150u
+#define TASK_ON_CPU	0x158u
+#define TASK_NVCSW	0x160u
+#define TASK_START	0x170u
 #define TASK_COMM	0x180u
 #define TASK_SP		0x200u
 #define SIGNAL_HEAD	0x30u
 #define PERCPU_CURRENT	0x40u
 #define PERCPU_IRQ	0x48u
+#define PERCPU_EXC	0x50u
+#define PERCPU_RQ	0x100u
+#define RQ_SWITCHES	0x08u
+#define RQ_IDLE		0x20u
 
 struct sim sim;
 
@@ -103,6 +111,21 @@ u64 sim_stack_gva(enum sim_task task)
 u64 sim_stack_word(enum sim_task task, u64 depth)
 {
 	return STACKS + (task + 1) * SIM_STACK_SIZE - depth;
+}
+
+u64 sim_task_member(enum sim_task task, u64 offset)
+{
+	return task_gpa(task) + offset;
+}
+
+u64 sim_percpu_member(u32 cpu, u64 offset)
+{
+	return PER_CPU + cpu * PAGE_SIZE + offset;
+}
+
+u64 sim_exception_stack_gpa(void)
+{
+	return EXCEPTIONS;
 }
 
 u64 sim_irq_stack_gpa(void)
@@ -185,6 +208,11 @@ static void map_kernel(void)
 			sim_map(sim.top_pgt, sim_stack_gva(i) + at,
 				STACKS + i * SIM_STACK_SIZE + at, KERNEL_DATA,
 				PAGE_SIZE);
+	/* Two exception stacks, a page that is not mapped below each. */
+	for (i = 0; i < 4; i++)
+		sim_map(sim.top_pgt, SIM_EXCEPTION_GVA + PAGE_SIZE *
+			(i < 2 ? i + 1 : i + 2), EXCEPTIONS + i * PAGE_SIZE,
+			KERNEL_DATA, PAGE_SIZE);
 }
 
 /* The caller's tables: an 8 KiB pair under PTI, whose second half lacks all of the
@@ -281,6 +309,9 @@ static void make_task(enum sim_task task)
 	put64(gpa + TASK_SP, sim_stack_gva(task) + SIM_STACK_SIZE - 0x200);
 	put64(gpa + TASK_SIGNAL, SIM_DIRECT + signal);
 	put64(gpa + TASK_PID, tasks[task].pid);
+	put64(gpa + TASK_ON_CPU, task == SIM_CALLER || task == SIM_SWAPPER_1);
+	put64(gpa + TASK_NVCSW, 10 + task);
+	put64(gpa + TASK_START, 1000 + task);
 	strcpy((char *)sim.memory + gpa + TASK_COMM, tasks[task].comm);
 	/* A group of its own, until a thread joins. */
 	if (task == leader) {
@@ -325,6 +356,10 @@ static void make_cpus(void)
 		put64(percpu + PERCPU_CURRENT,
 		      sim_task_gva(i ? SIM_SWAPPER_1 : SIM_CALLER));
 		put64(percpu + PERCPU_IRQ, i ? sim_irq_stack_end() - 8 : 0);
+		put64(percpu + PERCPU_EXC, i ? SIM_EXCEPTION_GVA : 0);
+		put64(percpu + PERCPU_RQ + RQ_SWITCHES, 5000);
+		put64(percpu + PERCPU_RQ + RQ_IDLE,
+		      sim_task_gva(i ? SIM_SWAPPER_1 : SIM_SWAPPER_0));
 		vcpu->started = 1;
 		vcpu->lstar = sim_image_gva(SIM_ENTRY_SYSCALL);
 		vcpu->cr0 = 1ull << 31 | 1ull << 16 | 1;

@@ -70,6 +70,8 @@
 
 #define SIM_TASKS	5u	/* see enum sim_task */
 #define SIM_STACK_SIZE	0x4000ull
+#define SIM_EXCEPTION_STACKS 0x6000ull	/* guard, 8 KiB, guard, 8 KiB */
+#define SIM_EXCEPTION_GVA 0xfffffe0000100000ull	/* vCPU 1's */
 #define SIM_VCPUS	2u
 #define SIM_BUILD_ID_LEN 20u
 
@@ -151,6 +153,12 @@ u64 sim_stack_word(enum sim_task task, u64 depth);
 /* Linear addresses of a task's struct and stack. */
 u64 sim_task_gva(enum sim_task task);
 u64 sim_stack_gva(enum sim_task task);
+/* GPAs of what lies @offset bytes into a task's struct, or a CPU's own area; the
+ * offsets are in tests/unit/maker.c. */
+u64 sim_task_member(enum sim_task task, u64 offset);
+u64 sim_percpu_member(u32 cpu, u64 offset);
+/* GPA of vCPU 1's exception stacks, without the pages between them. */
+u64 sim_exception_stack_gpa(void);
 /* GPA of vCPU 1's interrupt stack and the linear address of its end. */
 u64 sim_irq_stack_gpa(void);
 u64 sim_irq_stack_end(void);

@@ -431,7 +431,11 @@ def test_facts(answer, names):
                "task_pid": 32, "task_thread_node": 40, "task_comm": 56,
                "task_signal": 72, "task_thread_sp": 104,
                "signal_thread_head": 8, "thread_size": 16384,
-               "irq_stack_size": 16384}
+               "irq_stack_size": 16384, "task_on_cpu": None,
+               "task_nvcsw": 112, "task_nivcsw": 120, "task_start_time": 128,
+               "percpu_exception_stacks": 24, "percpu_runqueues": 32,
+               "rq_nr_switches": 8, "rq_idle": 24,
+               "exception_stacks_size": 12288}
     equal("facts: members and sizes", {name: facts[name] for name in members},
           members)
 

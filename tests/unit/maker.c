@@ -242,6 +242,15 @@ static void fill_facts(u64 *facts)
 	facts[US_FACT_MODULE_AREAS] = SIM_MODULE_AREAS;
 	facts[US_FACT_MODULE_AREA_SIZE] = US_FACT_ABSENT;
 	facts[US_FACT_PANIC_CPU] = SIM_PANIC_CPU;
+	facts[US_FACT_TASK_ON_CPU] = 0x158;
+	facts[US_FACT_TASK_NVCSW] = 0x160;
+	facts[US_FACT_TASK_NIVCSW] = 0x168;
+	facts[US_FACT_TASK_START_TIME] = 0x170;
+	facts[US_FACT_PERCPU_RUNQUEUES] = 0x100;
+	facts[US_FACT_RQ_NR_SWITCHES] = 0x08;
+	facts[US_FACT_RQ_IDLE] = 0x20;
+	facts[US_FACT_PERCPU_EXCEPTION_STACKS] = 0x50;
+	facts[US_FACT_EXCEPTION_STACKS_SIZE] = SIM_EXCEPTION_STACKS;
 }
 
 static const struct us_range ranges[] = {

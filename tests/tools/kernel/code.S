@@ -139,10 +139,14 @@ text_tail:
 .globl percpu_value
 percpu_value:
 	.long 0
-.globl current_task, hardirq_stack_ptr
+.globl current_task, hardirq_stack_ptr, runqueues, cea_exception_stacks
 	.balign 8
 current_task:
 	.quad 0
 hardirq_stack_ptr:
 	.quad 0
+cea_exception_stacks:
+	.quad 0
+runqueues:
+	.skip 32
 .section .note.GNU-stack, "", @progbits

@@ -23,6 +23,19 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct thread_struct thread;
+	unsigned long nvcsw, nivcsw;
+	unsigned long start_time;
+};
+
+/* A kernel for one CPU: no task_struct.on_cpu. */
+struct rq {
+	unsigned int nr_running;
+	unsigned long nr_switches;
+	struct task_struct *curr, *idle;
+};
+
+struct cea_exception_stacks {
+	char guard[4096], stack[8192];
 };
 
 struct irq_stack {
@@ -110,6 +123,8 @@ unsigned int nr_cpu_ids = 8;
 char level2_kernel_pgt[4096] = { 1 };
 char init_top_pgt[4096] = { 1 };
 struct irq_stack irq_stack;
+struct rq rq_sample;
+struct cea_exception_stacks exception_stacks_sample;
 char level3_kernel_pgt[4096] = { 1 };
 struct list modules = { &modules, &modules };
 struct module module_sample;
