@@ -83,6 +83,7 @@ X(PATCH_NEEDS, 94, "The bundle needs another patch that is not installed, or wou
 X(PATCH_NEEDED, 95, "An installed patch needs the one that would be taken out.") \
 X(DATA_EXPECTED, 96, "A variable does not hold what is expected there.") \
 X(SHADOW_FULL, 98, "Shadow memory has no room for this bundle.") \
+X(MODULE_WAITS, 99, "The module waits for a bundle that has to be installed before it runs.") \
 X(USAGE, 100, "The command line is not understood.") \
 X(FILE_OPEN, 101, "A file cannot be opened.") \
 X(FILE_READ, 102, "A file cannot be read.") \

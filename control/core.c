@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "await.h"
 #include "dropped.h"
 #include "generations.h"
 #include "guest_memory.h"
@@ -46,6 +47,9 @@ static const struct operation {
 	{ US_OP_MODULES, false, false, 0, "modules", modules_request },
 	{ US_OP_HEALTH, true, false, sizeof(struct us_patch_info), "health",
 	  health_request },
+	{ US_OP_AWAIT, true, false, sizeof(struct us_patch_info), "await",
+	  await_request },
+	{ US_OP_MODULE_GATE, true, false, 0, "module-gate", gate_request },
 #ifdef UNDERSEAL_FAULTS
 	{ US_OP_FAULT, false, true, 0, "fault", fault_request },
 #endif
@@ -71,6 +75,7 @@ enum us_error control_init(void)
 	text_map_reset();
 	modules_reset();
 	probation_reset();
+	await_reset();
 	probes_reset();
 	audit_reset();
 	stack_check_reset();
@@ -223,6 +228,8 @@ static void log_module(void)
 
 static void log_outcome(const struct operation *op, enum us_error error)
 {
+	if (control.result.quiet)
+		return;
 	if (error)
 		log_refusal(op, error);
 	else if (op->op == US_OP_SEAL)

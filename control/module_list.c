@@ -5,7 +5,6 @@
 
 #define MAX_MEMBER	(64u << 10)	/* offset in struct module */
 #define MAX_AREA_SIZE	1024u		/* struct module_memory with padding */
-#define LIVE		0u
 
 /* include/linux/module.h: MODULE_NAME_LEN. */
 #define NAME_LEN	(64u - 8u)
@@ -91,7 +90,7 @@ bool module_list_find(const struct kernel *kernel, const char *name,
 		module = node - kernel->facts[US_FACT_MODULE_LIST];
 		if (is_called(kernel, module, name, out))
 			return read_module(kernel, module, out) &&
-			       out->state == LIVE;
+			       out->state <= MODULE_LIST_COMING;
 	}
 	return false;
 }

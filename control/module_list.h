@@ -12,9 +12,15 @@
 /* Nodes that are looked at before a list counts as endless. */
 #define MODULE_LIST_MAX		1024u
 
+/* enum module_state (include/linux/module.h): of a module that is being loaded and
+ * whose text is in its final form, though none of it has run; other states are those
+ * of modules that are not there yet, or no more. */
+#define MODULE_LIST_LIVE	0u
+#define MODULE_LIST_COMING	1u
+
 struct listed_module {
 	char name[US_NAME_MAX];
-	u32 state;		/* enum module_state of the kernel; 0: live */
+	u32 state;		/* MODULE_LIST_LIVE or _COMING */
 	u64 percpu;
 	struct {
 		u64 gva;
@@ -25,8 +31,8 @@ struct listed_module {
 /* Are they the same name? Both end, with a NUL or their room. */
 bool module_names_equal(const char *a, const char *b);
 
-/* The module called @name. False when it is not in the list, the list cannot be read
- * or does not end. */
+/* The module called @name, live or coming. False when it is not in the list, the list
+ * cannot be read or does not end. */
 bool module_list_find(const struct kernel *kernel, const char *name,
 		      struct listed_module *out);
 

@@ -377,6 +377,9 @@ static enum us_error seal_as_found(void)
 	u64 room_for = ALIGN_DOWN(sealing.listed.areas[0].len, PAGE_SIZE);
 	enum us_error error;
 
+	/* The kernel has yet to patch it, and nothing tells where. */
+	if (sealing.listed.state != MODULE_LIST_LIVE)
+		return not_found(sealing.listed.name, gva);
 	if (room_for > US_MODULE_MAX_TEXT)
 		room_for = US_MODULE_MAX_TEXT;
 	while (len < room_for && text_page(gva + len, &gpa))

@@ -8,6 +8,7 @@ struct us_request bench_answer;
 u8 bench_response[US_MAX_RESPONSE];
 struct blob bench_blob, bench_revert_blob;
 struct bundle_spec bench_spec;
+u32 bench_cpl;
 
 void bench_start(u32 options)
 {
@@ -18,6 +19,7 @@ void bench_start(u32 options)
 	make_key(&bench_stranger, 2);
 	len = make_public_file(&bench_key, keys, sizeof(keys));
 	sim_build(options, keys, len);
+	bench_cpl = 3;
 }
 
 void bench_start_sealed(void)
@@ -29,7 +31,7 @@ void bench_start_sealed(void)
 static bool takes_input(enum us_op op)
 {
 	return op == US_OP_SEAL || op == US_OP_APPLY || op == US_OP_REVERT ||
-	       op == US_OP_SEAL_MODULE;
+	       op == US_OP_SEAL_MODULE || op == US_OP_AWAIT;
 }
 
 struct us_request bench_request(enum us_op op)
@@ -54,6 +56,7 @@ enum us_error bench_ring(const struct us_request *request)
 	struct control_caller who = sim_caller(BENCH_REQUEST);
 	enum us_error error, claimed;
 
+	who.cpl = bench_cpl;
 	sim_user_write(BENCH_REQUEST, request, sizeof(*request));
 	sim_snapshot();
 	error = control_request(&who);

@@ -23,6 +23,7 @@ extern struct us_request bench_answer;	/* the last request, as claimed */
 extern u8 bench_response[US_MAX_RESPONSE]; /* its response */
 extern struct blob bench_blob, bench_revert_blob;
 extern struct bundle_spec bench_spec;
+extern u32 bench_cpl;		/* of whoever rings; 3 on a new machine */
 
 /* A new machine, unsealed; with options of sim_build(). */
 void bench_start(u32 options);

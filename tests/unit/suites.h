@@ -32,6 +32,7 @@ struct test {
 	SUITE(audit)		\
 	SUITE(modules)		\
 	SUITE(health)		\
+	SUITE(await)		\
 	SUITE(module_patches)	\
 	SUITE(dropped)		\
 	SUITE(module_file)	\

@@ -132,7 +132,7 @@ static void lying_lists(void)
 		ASSERT_REFUSED(MODULE_NOT_FOUND, seal(0));
 	}
 	module_load(0);
-	sim_poke64(module_struct(0), 1);	/* still coming */
+	sim_poke64(module_struct(0), 3);	/* not formed yet */
 	ASSERT_REFUSED(MODULE_NOT_FOUND, seal(0));
 	sim_poke64(module_struct(0), 0);
 	static const u64 gva[] = { 0, 0x1000, 0xffffffffc0100001ull,
@@ -254,7 +254,7 @@ static void loaded_again(void)
 		CU_ASSERT_FALSE(write_text(0, 0x700, zero, sizeof(zero)));
 		CU_ASSERT(sealed_pages(0, US_PROT_SEALED));
 		if (i)
-			sim_poke64(module_struct(0), 1);	/* coming */
+			sim_poke64(module_struct(0), 3);	/* not formed */
 		else
 			sim_poke64(sim_image_gpa(SIM_MODULES),
 				   sim_image_gva(SIM_MODULES));
@@ -412,6 +412,36 @@ static void bad_baselines(void)
 	ASSERT_OK(seal(0));
 }
 
+static void set_state(u32 index, u32 state)
+{
+	sim_poke(module_struct(index), &state, sizeof(state));
+}
+
+/* A module that is being loaded can be sealed before any of it has run, though not
+ * before its text is in its final form, nor without a baseline. */
+static void coming(void)
+{
+	start();
+	set_state(0, 3);
+	ASSERT_REFUSED(MODULE_NOT_FOUND, seal(0));
+	set_state(0, 2);
+	ASSERT_REFUSED(MODULE_NOT_FOUND, seal(0));
+	set_state(0, 1);
+	ASSERT_OK(seal(0));
+	/* It goes on to patch itself, and lives. */
+	CU_ASSERT(write_text(0, MODULE_JUMP, "\xcc", 1));
+	CU_ASSERT(write_text(0, MODULE_JUMP + 1, "\x1e", 1));
+	CU_ASSERT(write_text(0, MODULE_JUMP, "\xeb", 1));
+	set_state(0, 0);
+	CU_ASSERT_EQUAL(listed(), 1);
+	CU_ASSERT_EQUAL(info->state, US_MODULE_VERIFIED);
+	start_with(US_MODULE_AS_FOUND);
+	set_state(0, 1);
+	ASSERT_REFUSED(MODULE_NOT_FOUND, send_name("first", 5));
+	set_state(0, 0);
+	ASSERT_OK(send_name("first", 5));
+}
+
 /* Answers never land in a sealed module. */
 static void answers(void)
 {
@@ -455,6 +485,7 @@ const struct test modules_tests[] = {
 	{ "no room", no_room },
 	{ "without a baseline", without_baseline },
 	{ "bad baselines", bad_baselines },
+	{ "coming", coming },
 	{ "answers", answers },
 	{ "freezing fails", freeze_fails },
 	{ 0 },
