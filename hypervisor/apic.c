@@ -27,6 +27,7 @@
 #define CMOS_WARM_RESET		0x0a
 
 static bool trapped;
+static volatile bool os_runs;	/* has started a CPU */
 
 static bool x2apic_on(void)
 {
@@ -181,22 +182,21 @@ void apic_trap_init(void)
 
 void apic_vcpu_started(struct vcpu *vcpu)
 {
-	struct guest_system boot_vcpu;
-
-	hv.ops->get_system(&hv.vcpu[0], &boot_vcpu);
-	/* Firmware has no system calls; it starts CPUs, too, and does it once more
-	 * when it hands over. */
-	vcpu->os_started = boot_vcpu.lstar;
+	vcpu->os_started = os_runs;
 	if (all_started())
 		set_trap(false);
 }
 
+void apic_watch_starts(void)
+{
+	if (hv.boot.cpus > 1)
+		set_trap(true);
+}
+
 void apic_cmos_write(u8 index, u8 value)
 {
-	if (index != CMOS_SHUTDOWN_STATUS || value != CMOS_WARM_RESET ||
-	    hv.boot.cpus < 2)
-		return;
-	set_trap(true);
+	if (index == CMOS_SHUTDOWN_STATUS && value == CMOS_WARM_RESET)
+		apic_watch_starts();
 }
 
 static void send_init(struct vcpu *vcpu)
@@ -210,6 +210,17 @@ static void send_sipi(struct vcpu *vcpu, u8 vector)
 {
 	__atomic_store_n(&vcpu->pending_sipi, 0x100u | vector, __ATOMIC_SEQ_CST);
 	apic_kick(&hv.cpu[vcpu->index]);
+}
+
+/* Firmware has no system calls; it starts CPUs, too, and does it once more when it
+ * hands over. */
+static void look_who_starts(const struct vcpu *from)
+{
+	struct guest_system system;
+
+	hv.ops->get_system(from, &system);
+	if (system.lstar)
+		os_runs = true;
 }
 
 static bool addressed(const struct vcpu *from, const struct vcpu *to, u64 icr,
@@ -237,6 +248,7 @@ static bool start_command(struct vcpu *from, u64 icr, u32 destination)
 			  "INIT or SIPI to a logical destination was dropped");
 		return true;
 	}
+	look_who_starts(from);
 	for (u32 i = 0; i < hv.boot.cpus; i++) {
 		struct vcpu *to = &hv.vcpu[i];
 

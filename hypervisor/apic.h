@@ -25,6 +25,8 @@ void apic_kick(struct cpu *cpu);
 /* At init, and whenever a vCPU was started. */
 void apic_trap_init(void);
 void apic_vcpu_started(struct vcpu *vcpu);
+/* A vCPU was reset: see who starts it. */
+void apic_watch_starts(void);
 /* The guest wrote @value to CMOS register @index. */
 void apic_cmos_write(u8 index, u8 value);
 

@@ -129,6 +129,7 @@ static void fill_mailbox(u64 keys_gpa)
 		.keys_len = hv.boot.keys_len,
 		.heap_gpa = control.heap_start,
 		.heap_len = control.heap_end - control.heap_start,
+		.vmcall = hv.ops->vmcall,
 		.guest_phys_bits = hv.phys_bits,
 		.start_tsc = hv.start_tsc,
 	};
@@ -286,11 +287,13 @@ static void die(enum us_control_state why, const struct vmexit *exit)
 	      regs->rip, last);
 }
 
-/* Run the domain up to its next exit. On the only CPU the guest's interrupts are
- * held back by the watchdog, since nobody else could end the run. */
+/* Run the domain up to its next exit. On the only CPU, where the processor has no timer
+ * for that, the guest's interrupts are held back by the watchdog, since nobody else
+ * could end the run. */
 static void run_domain(struct cpu *cpu, bool masked, struct vmexit *exit)
 {
-	bool watched = masked && hv.boot.cpus == 1;
+	bool watched = masked && hv.boot.cpus == 1 &&
+		!hv.ops->timed_control;
 
 	control.run_by = cpu;
 	control.run_since = rdtsc();
@@ -324,6 +327,8 @@ static bool run_once(struct cpu *cpu, bool masked)
 	case VMEXIT_INTERRUPT:
 		if (!masked && control.used_tsc <= control.budget_tsc)
 			return false;
+		break;
+	case VMEXIT_DONE:
 		break;
 	case VMEXIT_NMI:
 	case VMEXIT_SMI:
@@ -359,6 +364,7 @@ bool control_run(struct cpu *cpu, bool masked)
 		}
 		stop_poll();
 	}
+	hv.ops->put_down(&control.vcpu);
 	save_fpu(control_fpu);
 	restore_fpu(cpu->guest_fpu);
 	control.ns += (rdtsc() - start) * 1000000 / hv.boot.tsc_khz;

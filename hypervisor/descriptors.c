@@ -103,12 +103,15 @@ void descriptors_load(struct cpu *cpu)
 
 void handle_exception(struct exception_frame *frame)
 {
+	u64 rip;
+
 	switch (frame->vector) {
 	case VECTOR_NMI:
-		/* It came just before the HLT that it should have ended. */
-		if (hv.ops->is_halt(frame->rip))
-			frame->rip++;
+		/* Nobody asks any more, and this may be the stack of a double fault. */
+		if (panicking())
+			return;
 		vcpu_nmi_arrived(this_cpu());
+		frame->rip = hv.ops->nmi_came(this_cpu(), frame->rip);
 		return;
 	case VECTOR_SX:		/* an INIT was redirected: APM volume 2, 15.30.1 */
 		this_cpu()->guest->pending_init = 1;
@@ -116,5 +119,8 @@ void handle_exception(struct exception_frame *frame)
 	case EXCEPTIONS:
 		return;		/* whoever called accept_interrupts ends it */
 	}
-	panic_exception(frame);
+	rip = hv.ops->fault_exit(frame->rip);
+	if (!rip)
+		panic_exception(frame);
+	frame->rip = rip;
 }

@@ -21,13 +21,9 @@
 #define CPUID_1_ECX_OSXSAVE	(1u << 27)
 #define CPUID_1_ECX_HYPERVISOR	(1u << 31)
 #define CPUID_7_ECX_OSPKE	(1u << 4)
-#define CPUID_80000001_ECX_SVM	(1u << 2)
-#define CPUID_80000001_ECX_SKINIT (1u << 12)
-
 #define CPUID_7_EBX_TSC_ADJUST	(1u << 1)
 #define CPUID_80000001_ECX_TCE	(1u << 17)
 #define CPUID_80000001_EDX_FFXSR (1u << 25)
-#define CPUID_80000008_EBX_INVLPGB (1u << 3 | 1u << 21)
 #define CPUID_80000021_EAX_AUTOIBRS (1u << 8)
 
 #define MAX_HIDDEN_REPORTS 16
@@ -65,7 +61,8 @@ static void own_leaf(u32 leaf, u32 subleaf, struct cpuid_regs *r)
 	}
 }
 
-/* CPUID runs under the host's CR4; two bits mirror the guest's. */
+/* CPUID runs under the host's CR4; two bits mirror the guest's. What belongs to the
+ * vendor's virtualisation is taken out by the backend. */
 static void mend_leaf(const struct vcpu *vcpu, u32 leaf, u32 subleaf,
 		      struct cpuid_regs *r)
 {
@@ -90,17 +87,8 @@ static void mend_leaf(const struct vcpu *vcpu, u32 leaf, u32 subleaf,
 		if (system.cr4 & CR4_PKE)
 			r->ecx |= CPUID_7_ECX_OSPKE;
 		break;
-	case 0x80000001:
-		r->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_SKINIT);
-		break;
-	case 0x80000008:	/* not enabled in the VMCB, where it is #UD */
-		r->ebx &= ~CPUID_80000008_EBX_INVLPGB;
-		break;
-	case 0x8000000a:	/* SVM features */
-	case 0x8000001f:	/* memory encryption: its bit is not in our SLAT */
-		*r = (struct cpuid_regs) { 0 };
-		break;
 	}
+	hv.ops->mend_cpuid(leaf, subleaf, r);
 }
 
 static void exit_cpuid(struct vcpu *vcpu)
@@ -125,7 +113,7 @@ static void exit_cpuid(struct vcpu *vcpu)
 static void exit_rdmsr(struct cpu *cpu, struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
-	struct guest_system system;
+	u64 value;
 
 	if ((u32)gpr[GPR_RCX] == US_DOORBELL_MSR) {
 		struct call call = call_from_rdmsr(vcpu, decode_skip(vcpu, 2));
@@ -135,14 +123,12 @@ static void exit_rdmsr(struct cpu *cpu, struct vcpu *vcpu)
 		return;
 	}
 	vcpu->exits[US_EXIT_MSR]++;
-	/* Of the intercepted MSRs only EFER exists for the guest. */
-	if ((u32)gpr[GPR_RCX] != MSR_EFER) {
+	if (!hv.ops->read_msr(vcpu, (u32)gpr[GPR_RCX], &value)) {
 		inject_gp(vcpu);
 		return;
 	}
-	hv.ops->get_system(vcpu, &system);
-	gpr[GPR_RAX] = (u32)system.efer;
-	gpr[GPR_RDX] = system.efer >> 32;
+	gpr[GPR_RAX] = (u32)value;
+	gpr[GPR_RDX] = value >> 32;
 	vcpu->regs.rip = decode_skip(vcpu, 2);
 }
 
@@ -201,7 +187,12 @@ static void exit_wrmsr(struct vcpu *vcpu)
 		done = true;
 		break;
 	case MSR_TSC:
-		hv.ops->set_tsc(vcpu, value);
+		vcpu->tsc_offset = value - rdtsc();
+		hv.ops->set_tsc_offset(vcpu);
+		done = true;
+		break;
+	case MSR_TSC_DEADLINE:
+		wrmsr(MSR_TSC_DEADLINE, value ? value - vcpu->tsc_offset : 0);
 		done = true;
 		break;
 	default:
@@ -430,8 +421,7 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 		hv.ops->accept_pending();
 		return;
 	case VMEXIT_IRET:
-		hv.ops->nmi_done(vcpu);
-		vcpu->nmi_masked = false;
+		hv.ops->iret_done(vcpu);
 		tick_iret(vcpu);
 		return;
 	case VMEXIT_SLAT:
@@ -450,11 +440,14 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 	case VMEXIT_CR_WRITE:
 	case VMEXIT_TABLE_LOAD:
 		vcpu->exits[US_EXIT_REGISTER]++;
-		pin_exit(vcpu);
+		pin_exit(vcpu, exit);
 		return;
 	case VMEXIT_INTERRUPT:
 		vcpu->exits[US_EXIT_OTHER]++;
 		tick_interrupted(vcpu);
+		return;
+	case VMEXIT_DONE:
+		vcpu->exits[US_EXIT_OTHER]++;
 		return;
 	case VMEXIT_EXCEPTION:
 		/* #DB or #AC, DR6 as its handler shall see it; back to the guest. */

@@ -4,8 +4,10 @@
  * vcpu for each thing that it can run (its share of the guest, or the control
  * domain), one struct hypervisor for the rest.
  *
- * Context of all code here: host mode, interrupts and (on AMD) GIF off, on the
- * CPU's own stack, no vector registers.
+ * Context of all code here: host mode, interrupts off, on the CPU's own stack, no
+ * vector registers. NMIs: on AMD GIF is off and they wait; on Intel they come at any
+ * time, and what their handler (vcpu_nmi_arrived) writes is written nowhere else
+ * without regard to that.
  */
 #ifndef HV_HV_H
 #define HV_HV_H
@@ -19,7 +21,7 @@
 #define HOST_STACK	(16u << 10)
 
 /* Guest registers that the processor leaves to the hypervisor to keep. The order
- * is known to svm/run.S. */
+ * is known to svm/run.S and vmx/run.S. */
 struct guest_regs {
 	u64 gpr[GPR_COUNT];
 	u64 rip;
@@ -53,7 +55,7 @@ enum vcpu_run_state {
 
 struct vcpu {
 	struct guest_regs regs;
-	void *vendor;		/* VMCB or VMCS page */
+	void *vendor;		/* VMCB, or what vmx/ keeps of a VMCS */
 	u64 vendor_pa;
 	u32 index;
 	bool is_control;
@@ -67,8 +69,8 @@ struct vcpu {
 	bool os_started;		/* had a SIPI from an operating system */
 	bool pinned;			/* its registers are held by pins */
 	bool in_handler;		/* tick.c: takes an interrupt */
-	bool nmi_masked;		/* guest is in its NMI handler */
-	u32 nmi_pending;
+	volatile u32 nmi_pending;
+	u64 tsc_offset;			/* what the guest's TSC is ahead */
 	u64 hidden_reports;		/* log entries spent on hidden accesses */
 	u64 exits[US_EXIT_KINDS];
 };
@@ -77,7 +79,6 @@ struct cpu {
 	u32 index;
 	u32 apic_id;
 	struct vcpu *guest;
-	u64 host_vmcb_pa;	/* AMD: for VMLOAD of host FS, GS, TR */
 	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
 	volatile u32 held;	/* by which stop (stop.c), 0: none */
 	volatile u32 online;	/* in the hypervisor */
@@ -94,7 +95,7 @@ struct hypervisor {
 	u64 start_tsc;
 	u64 image_bytes;
 	u32 phys_bits;
-	bool has_1g_pages;
+	bool has_1g_pages, has_slat_1g;
 	struct cpu cpu[MAX_CPUS];
 	struct vcpu vcpu[MAX_CPUS];
 };

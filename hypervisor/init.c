@@ -15,7 +15,7 @@
 struct hypervisor hv;
 u32 launch_error;
 
-static const struct vmm_ops *const vendors[] = { &svm_ops };
+static const struct vmm_ops *const vendors[] = { &svm_ops, &vmx_ops };
 
 /* Called from entry.S. */
 u32 hv_init(const struct us_boot_info *info);
@@ -104,6 +104,7 @@ u32 hv_init(const struct us_boot_info *info)
 	pages_init();
 	pin_init();
 	hv.ops->init();
+	hv.has_slat_1g = hv.has_1g_pages && hv.ops->slat_1g();
 	error = host_paging_init();
 	if (!error)
 		error = slat_init();
@@ -133,7 +134,8 @@ u64 launch_prepare(u32 index, const struct launch_state *state)
 	if (launch_error)
 		return 0;
 	hv.ops->cpu_enable(cpu);
-	hv.ops->vcpu_adopt(cpu, cpu->guest, state, slat_guest_root());
+	hv.ops->vcpu_adopt(cpu, cpu->guest, slat_guest_root());
+	vcpu_adopt_registers(cpu->guest, state);
 	return host_stack_top(cpu);
 }
 

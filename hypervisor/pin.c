@@ -83,7 +83,8 @@ static void pin_vcpu(struct vcpu *vcpu)
 	pins.own[vcpu->index].free_since = 0;
 	pins.own[vcpu->index].told = false;
 	vcpu->pinned = 1;
-	hv.ops->watch_registers(vcpu, true);
+	hv.ops->watch_registers(vcpu, pins.mask[GUARD_CR0],
+				pins.mask[GUARD_CR4]);
 }
 
 /* Firmware's idea of a running CPU is another: it waits in a loop. The first CPU is
@@ -325,14 +326,29 @@ static bool load_table(struct vcpu *vcpu, enum guarded which,
 	return true;
 }
 
-void pin_exit(struct vcpu *vcpu)
+static enum us_error find_load(const struct vcpu *vcpu,
+			       const struct vmexit *exit,
+			       struct system_load *load)
 {
 	struct guest_system system;
+
+	if (exit->cr.told) {
+		*load = (struct system_load) {
+			.target = exit->cr.target, .value = exit->cr.value,
+			.insn_len = exit->cr.insn_len,
+		};
+		return US_OK;
+	}
+	hv.ops->get_system(vcpu, &system);
+	return decode_system_load(vcpu, &system, load);
+}
+
+void pin_exit(struct vcpu *vcpu, const struct vmexit *exit)
+{
 	struct system_load load;
 	bool done = false;
 
-	hv.ops->get_system(vcpu, &system);
-	switch (decode_system_load(vcpu, &system, &load)) {
+	switch (find_load(vcpu, exit, &load)) {
 	case US_OK:
 		break;
 	case US_E_GUEST_ADDRESS:

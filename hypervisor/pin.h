@@ -28,7 +28,7 @@ void pin_vcpu_reset(struct vcpu *vcpu);
 void pin_vcpu_poll(struct vcpu *vcpu);
 
 /* VMEXIT_CR_WRITE and VMEXIT_TABLE_LOAD: only pinned vCPUs have them. */
-void pin_exit(struct vcpu *vcpu);
+void pin_exit(struct vcpu *vcpu, const struct vmexit *exit);
 /* The guest writes EFER: does its pin allow it? Refusals are logged. */
 bool pin_allows_efer(struct vcpu *vcpu, u64 value);
 /* The guest writes an MSR. False: none that can be pinned. *@done: it was

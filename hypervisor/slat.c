@@ -49,9 +49,16 @@ static bool is_leaf(u64 entry, u32 level)
 	return level == 1 || (entry & hv.ops->slat.large);
 }
 
+static struct memory_type type_of(u64 pa, u64 len)
+{
+	return hv.ops->memory_type ? hv.ops->memory_type(pa, len) :
+		(struct memory_type) { 0, true };
+}
+
 static u64 make_leaf(u64 pa, u32 level, enum slat_access access)
 {
-	return pa | leaf_bits(access) | (level > 1 ? hv.ops->slat.large : 0);
+	return pa | leaf_bits(access) | (level > 1 ? hv.ops->slat.large : 0) |
+		type_of(pa, PAGE_SIZE).bits;
 }
 
 static u64 *table_of(u64 entry)
@@ -105,20 +112,22 @@ static u64 *entry_at(u64 *root, u64 gpa, u32 level)
 	return &table[gpa >> level_shift(level) & 511];
 }
 
-/* Open one GiB at @gpa: one entry, or a table of 2 MiB pages. */
-static bool open_gib(u64 gpa)
+/* Open what one entry of @level spans at @gpa: by a leaf, or by a table where memory
+ * of several types is in it. */
+static bool open_span(u64 gpa, u32 level)
 {
+	u64 len = 1ull << level_shift(level);
 	u64 *entry;
 
-	if (hv.has_1g_pages) {
-		entry = entry_at(guest_root, gpa, 3);
-		if (entry)
-			*entry = make_leaf(gpa, 3, SLAT_OPEN);
-		return entry;
+	if ((level == 3 && !hv.has_slat_1g) || !type_of(gpa, len).uniform) {
+		for (u64 at = gpa; at < gpa + len; at += len / 512)
+			if (!open_span(at, level - 1))
+				return false;
+		return true;
 	}
-	entry = entry_at(guest_root, gpa, 2);
-	for (u64 i = 0; entry && i < 512; i++)
-		entry[i] = make_leaf(gpa + i * SIZE_2M, 2, SLAT_OPEN);
+	entry = entry_at(guest_root, gpa, level);
+	if (entry)
+		*entry = make_leaf(gpa, level, SLAT_OPEN);
 	return entry;
 }
 
@@ -134,7 +143,7 @@ bool slat_map_page(u64 *root, u64 gpa, u64 pa, enum slat_access access)
 /* The level of the largest page that can map the start of such a range. */
 static u32 largest_level(u64 gpa, u64 pa, u64 len)
 {
-	for (u32 level = hv.has_1g_pages ? 3 : 2; level > 1; level--) {
+	for (u32 level = hv.has_slat_1g ? 3 : 2; level > 1; level--) {
 		u64 size = 1ull << level_shift(level);
 
 		if (IS_ALIGNED(gpa | pa, size) && len >= size)
@@ -200,7 +209,7 @@ enum us_error slat_init(void)
 	if (top < 4 * SIZE_1G)
 		top = 4 * SIZE_1G;
 	for (u64 gpa = 0; gpa < top; gpa += SIZE_1G)
-		if (!open_gib(gpa))
+		if (!open_span(gpa, 3))
 			return US_E_NO_MEMORY;
 	if (!hide_region())
 		return US_E_NO_MEMORY;
@@ -267,7 +276,7 @@ enum slat_access slat_access_at(u64 gpa)
 			break;
 		table = table_of(entry);
 	}
-	bits = entry & ~PTE_ADDRESS & ~format->large;
+	bits = entry & ~PTE_ADDRESS & ~format->large & ~format->type;
 	return bits == format->open ? SLAT_OPEN :
 		bits == format->sealed ? SLAT_SEALED :
 		bits == data_bits(format) ? SLAT_DATA : SLAT_READ_ONLY;
@@ -334,7 +343,7 @@ static bool map_lazily(u64 gpa)
 
 		if (!entry)
 			return pages_free() > LAZY_RESERVE &&
-				open_gib(ALIGN_DOWN(gpa, SIZE_1G));
+				open_span(ALIGN_DOWN(gpa, SIZE_1G), 3);
 		if (is_leaf(entry, level))
 			return true;	/* another CPU was faster */
 		table = table_of(entry);

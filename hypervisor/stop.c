@@ -4,6 +4,7 @@
 #include "apic.h"
 #include "control_domain.h"
 #include "lock.h"
+#include "vmm.h"
 
 #define NOBODY	(~0u)
 
@@ -33,6 +34,7 @@ static void hold(struct cpu *cpu, u32 by)
 {
 	u64 limit = started_tsc + tsc_from_ms(STOP_LIMIT_MS);
 
+	hv.ops->put_down(cpu->guest);
 	__atomic_store_n(&cpu->held, by, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) == by) {
 		cpu_pause();

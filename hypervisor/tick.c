@@ -12,20 +12,30 @@
  * too long: somebody has moved it, or its messages. */
 #define MAX_MISSED	3
 
-static enum { NONE, HPET, INTERRUPTS } source;
+static enum { NONE, TIMER, HPET, INTERRUPTS } source;
 static volatile bool pending;	/* HPET: its time has come since the last tick */
 static u32 last_seen;		/* HPET: its comparator then */
 static u32 missed;		/* HPET: see MAX_MISSED */
 static volatile u64 due;	/* TSC */
 
+static const char *source_name(void)
+{
+	switch (source) {
+	case TIMER: return "the processors' own timers";
+	case HPET: return hpet_route();
+	default: return "interrupts";
+	}
+}
+
 void tick_start(void)
 {
 	if (source != NONE)
 		return;
-	source = hpet_start(PERIOD_MS) ? HPET : INTERRUPTS;
+	source = hv.ops->start_timer(PERIOD_MS) ? TIMER :
+		hpet_start(PERIOD_MS) ? HPET : INTERRUPTS;
 	due = rdtsc() + tsc_from_ms(PERIOD_MS);
 	log_write(US_LOG_INFO, MAX_CPUS, "mappings are looked at once a second, by %s",
-		  source == HPET ? hpet_route() : "interrupts");
+		  source_name());
 }
 
 bool tick_sent_nmi(struct cpu *cpu)
@@ -53,6 +63,7 @@ static bool is_time(void)
 {
 	switch (source) {
 	case HPET: return pending || late() > tsc_from_ms(SILENT_MS);
+	case TIMER:
 	case INTERRUPTS: return late();
 	case NONE: break;
 	}

@@ -1,10 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vcpu.h"
 
+#include <string.h>
+
 #include "apic.h"
 #include "pin.h"
 #include "stop.h"
 #include "tick.h"
+
+void vcpu_adopt_registers(struct vcpu *vcpu, const struct launch_state *at)
+{
+	u64 *gpr = vcpu->regs.gpr;
+
+	vcpu->regs.rip = at->rip;
+	vcpu->regs.rflags = at->rflags;
+	gpr[GPR_RAX] = US_OK;
+	gpr[GPR_RSP] = at->rsp;
+	gpr[GPR_RBX] = at->rbx;
+	gpr[GPR_RBP] = at->rbp;
+	gpr[GPR_R12] = at->r12;
+	gpr[GPR_R13] = at->r13;
+	gpr[GPR_R14] = at->r14;
+	gpr[GPR_R15] = at->r15;
+}
+
+void vcpu_reset_registers(struct vcpu *vcpu)
+{
+	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
+	vcpu->regs.rflags = RFLAGS_FIXED;
+}
 
 void vcpu_flush_all(void)
 {
@@ -60,19 +85,21 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->pending_init = 0;
 	vcpu->state = VCPU_WAIT_SIPI;
 	vcpu->nmi_pending = 0;
-	vcpu->nmi_masked = false;
 	apic_reset_self();
+	/* One that was not announced: its SIPI has to be seen. */
+	apic_watch_starts();
 }
 
-static void wait_for_sipi(struct vcpu *vcpu)
+static void wait_for_sipi(struct cpu *cpu, struct vcpu *vcpu)
 {
 	u32 sipi = __atomic_exchange_n(&vcpu->pending_sipi, 0, __ATOMIC_SEQ_CST);
 
 	if (!sipi) {
-		hv.ops->wait_for_nmi();
+		hv.ops->wait_for_nmi(cpu);
 		return;
 	}
 	hv.ops->vcpu_sipi(vcpu, (u8)sipi);
+	vcpu_reset_registers(vcpu);
 	pin_vcpu_reset(vcpu);
 	vcpu->state = VCPU_RUNNING;
 	vcpu->nmi_pending = 0;
@@ -82,15 +109,13 @@ static void wait_for_sipi(struct vcpu *vcpu)
 
 static void deliver_nmi(struct vcpu *vcpu)
 {
-	if (!vcpu->nmi_pending || vcpu->nmi_masked || hv.ops->event_waits(vcpu))
-		return;
-	vcpu->nmi_pending = 0;
-	vcpu->nmi_masked = true;
-	hv.ops->inject_nmi(vcpu);
+	/* Another one that comes in between is the same to the guest. */
+	if (vcpu->nmi_pending && hv.ops->inject_nmi(vcpu))
+		vcpu->nmi_pending = 0;
 }
 
 /* All that others may have asked of this vCPU; returns when it may run. */
-static void prepare(struct vcpu *vcpu)
+static void prepare(struct cpu *cpu, struct vcpu *vcpu)
 {
 	for (;;) {
 		stop_poll();
@@ -98,7 +123,7 @@ static void prepare(struct vcpu *vcpu)
 			take_init(vcpu);
 		if (vcpu->state == VCPU_RUNNING)
 			break;
-		wait_for_sipi(vcpu);
+		wait_for_sipi(cpu, vcpu);
 	}
 	pin_vcpu_poll(vcpu);
 	if (vcpu->flush) {
@@ -115,8 +140,8 @@ void vcpu_loop(struct cpu *cpu)
 	struct vmexit exit;
 
 	for (;;) {
-		prepare(vcpu);
-		/* A kick from here on waits as an NMI and ends the run at once. */
+		prepare(cpu, vcpu);
+		/* A kick from here on ends the run at once: vmm.h. */
 		hv.ops->run(cpu, vcpu, true, &exit);
 		handle_exit(cpu, vcpu, &exit);
 		tick_poll(cpu, vcpu);

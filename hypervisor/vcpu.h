@@ -5,6 +5,12 @@
 
 #include "vmm.h"
 
+/* The state of a CPU at the moment us_hv_launch was called. */
+struct launch_state {
+	u64 rip, rsp, rflags;
+	u64 rbx, rbp, r12, r13, r14, r15;
+};
+
 /* Run the guest on this CPU, for ever. */
 void __attribute__((noreturn)) vcpu_loop(struct cpu *cpu);
 
@@ -13,6 +19,10 @@ void vcpu_flush_all(void);
 
 /* The NMI handler's part: an NMI arrived at this CPU. */
 void vcpu_nmi_arrived(struct cpu *cpu);
+
+/* General registers of a vCPU that goes on at @at, and of one that has got a SIPI. */
+void vcpu_adopt_registers(struct vcpu *vcpu, const struct launch_state *at);
+void vcpu_reset_registers(struct vcpu *vcpu);
 
 /* exits.c: carry out one exit of the guest. */
 void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit);

@@ -11,7 +11,6 @@
 #define LVT_MASKED	(1u << 16)
 #define LVT_MODE(lvt)	((lvt) >> 17 & 3)
 #define MODE_DEADLINE	2
-#define MSR_TSC_DEADLINE 0x6e0u
 
 static struct {
 	u32 lvt, divide, initial, current;

@@ -50,13 +50,16 @@
 #define EFER_TCE	(1u << 15)
 #define EFER_AUTOIBRS	(1u << 21)
 
+#define PAT_RESET	0x0007040600070406ull
 #define DR7_RESET	0x400u
 #define DR6_RESET	0xffff0ff0u
 
 #define MSR_TSC			0x00000010u
 #define MSR_APIC_BASE		0x0000001bu
 #define MSR_TSC_ADJUST		0x0000003bu
+#define MSR_DEBUGCTL		0x000001d9u
 #define MSR_PAT			0x00000277u
+#define MSR_TSC_DEADLINE	0x000006e0u
 #define MSR_X2APIC_BASE		0x00000800u
 #define MSR_EFER		0xc0000080u
 #define MSR_SYSENTER_CS		0x00000174u
@@ -199,6 +202,16 @@ static inline void write_cr8(u64 value)
 static inline void write_cr4(u64 value)
 {
 	asm volatile("mov %0, %%cr4" :: "r"(value) : "memory");
+}
+
+static inline void write_cr2(u64 value)
+{
+	asm volatile("mov %0, %%cr2" :: "r"(value) : "memory");
+}
+
+static inline void write_dr6(u64 value)
+{
+	asm volatile("mov %0, %%dr6" :: "r"(value));
 }
 
 static inline u64 read_dr6(void)

@@ -6,9 +6,9 @@ static u32 code_bits(const struct vmcb *vmcb)
 {
 	if (!(vmcb->cr0 & CR0_PE))
 		return 16;
-	if ((vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & SEG_LONG))
+	if ((vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & VMCB_ATTRIBUTES(SEG_LONG)))
 		return 64;
-	return vmcb->cs.attributes & SEG_DB ? 32 : 16;
+	return vmcb->cs.attributes & VMCB_ATTRIBUTES(SEG_DB) ? 32 : 16;
 }
 
 void svm_get_system(const struct vcpu *vcpu, struct guest_system *system)
@@ -82,17 +82,45 @@ void svm_load_table(struct vcpu *vcpu, enum guarded which, u64 base,
 #define WATCHED_REGISTERS (INTERCEPT_CR0_SELECTIVE | INTERCEPT_IDTR_WRITE | \
 			   INTERCEPT_GDTR_WRITE)
 
-void svm_watch_registers(struct vcpu *vcpu, bool on)
+void svm_watch_registers(struct vcpu *vcpu, u64 cr0, u64 cr4)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
-	vmcb->cr_write = on ? WATCHED_CR : 0;
+	vmcb->cr_write = cr4 ? WATCHED_CR : 0;
 	vmcb->intercept1 &= ~WATCHED_REGISTERS;
-	if (on)
+	if (cr0)
 		vmcb->intercept1 |= WATCHED_REGISTERS;
 }
 
-void svm_set_tsc(struct vcpu *vcpu, u64 value)
+void svm_set_tsc_offset(struct vcpu *vcpu)
 {
-	vmcb_of(vcpu)->tsc_offset = value - rdtsc();
+	vmcb_of(vcpu)->tsc_offset = vcpu->tsc_offset;
+}
+
+/* Of the intercepted MSRs only EFER exists for the guest. */
+bool svm_read_msr(const struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	*value = vmcb_of(vcpu)->efer & ~(u64)EFER_SVME;
+	return msr == MSR_EFER;
+}
+
+#define CPUID_80000001_ECX_SVM	(1u << 2)
+#define CPUID_80000001_ECX_SKINIT (1u << 12)
+#define CPUID_80000008_EBX_INVLPGB (1u << 3 | 1u << 21)
+
+void svm_mend_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	(void)subleaf;
+	switch (leaf) {
+	case 0x80000001:
+		r->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_SKINIT);
+		break;
+	case 0x80000008:	/* not enabled in the VMCB, where it is #UD */
+		r->ebx &= ~CPUID_80000008_EBX_INVLPGB;
+		break;
+	case 0x8000000a:	/* SVM features */
+	case 0x8000001f:	/* memory encryption: its bit is not in our SLAT */
+		*r = (struct cpuid_regs) { 0 };
+		break;
+	}
 }

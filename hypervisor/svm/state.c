@@ -34,75 +34,42 @@ static void set_guest_controls(struct vmcb *vmcb, u64 slat_root)
 	vmcb->g_pat = rdmsr(MSR_PAT);
 }
 
-static void read_segment(struct vmcb_segment *seg, u16 selector,
-			 const u64 *gdt)
+static void set_segment(struct vmcb_segment *to, const struct segment *from)
 {
-	u64 low = gdt[selector >> 3];
-
-	memset(seg, 0, sizeof(*seg));
-	seg->selector = selector;
-	if (!(selector & ~3u))
-		return;
-	seg->attributes = (low >> 40 & 0xff) | (low >> 44 & 0xf00);
-	seg->limit = (low & 0xffff) | (low >> 32 & 0xf0000);
-	if (low >> 55 & 1)
-		seg->limit = seg->limit << 12 | 0xfff;
-	seg->base = (low >> 16 & 0xffffff) | (low >> 32 & 0xff000000);
-	if (!(low >> 44 & 1))	/* system descriptor: 16 bytes in long mode */
-		seg->base |= gdt[(selector >> 3) + 1] << 32;
+	to->selector = from->selector;
+	to->attributes = VMCB_ATTRIBUTES(from->attributes);
+	to->limit = from->limit;
+	to->base = from->base;
 }
 
-struct table_register {
-	u16 limit;
-	u64 base;
-} __attribute__((packed));
-
-#define READ_SELECTOR(name) ({					\
-	u16 sel_;						\
-	asm volatile("mov %%" #name ", %0" : "=r"(sel_));	\
-	sel_; })
-
-static void adopt_segments(struct vmcb *vmcb)
+static void set_segments(struct vmcb *vmcb, const struct segments *all)
 {
-	struct table_register gdtr, idtr;
-	const u64 *gdt;
-	u16 tr, ldt;
-
-	asm volatile("sgdt %0" : "=m"(gdtr));
-	asm volatile("sidt %0" : "=m"(idtr));
-	asm volatile("str %0" : "=r"(tr));
-	asm volatile("sldt %0" : "=r"(ldt));
-	gdt = (const u64 *)gdtr.base;
-	vmcb->gdtr.base = gdtr.base;
-	vmcb->gdtr.limit = gdtr.limit;
-	vmcb->idtr.base = idtr.base;
-	vmcb->idtr.limit = idtr.limit;
-	read_segment(&vmcb->cs, READ_SELECTOR(cs), gdt);
-	read_segment(&vmcb->ds, READ_SELECTOR(ds), gdt);
-	read_segment(&vmcb->es, READ_SELECTOR(es), gdt);
-	read_segment(&vmcb->ss, READ_SELECTOR(ss), gdt);
-	read_segment(&vmcb->fs, READ_SELECTOR(fs), gdt);
-	read_segment(&vmcb->gs, READ_SELECTOR(gs), gdt);
-	read_segment(&vmcb->tr, tr, gdt);
-	read_segment(&vmcb->ldtr, ldt, gdt);
-	if (!tr)
-		vmcb->tr.attributes = SEG_TSS64;
-	vmcb->fs.base = rdmsr(MSR_FS_BASE);
-	vmcb->gs.base = rdmsr(MSR_GS_BASE);
+	set_segment(&vmcb->es, &all->seg[SEG_ES]);
+	set_segment(&vmcb->cs, &all->seg[SEG_CS]);
+	set_segment(&vmcb->ss, &all->seg[SEG_SS]);
+	set_segment(&vmcb->ds, &all->seg[SEG_DS]);
+	set_segment(&vmcb->fs, &all->seg[SEG_FS]);
+	set_segment(&vmcb->gs, &all->seg[SEG_GS]);
+	set_segment(&vmcb->ldtr, &all->seg[SEG_LDTR]);
+	set_segment(&vmcb->tr, &all->seg[SEG_TR]);
+	vmcb->gdtr.base = all->gdtr.base;
+	vmcb->gdtr.limit = all->gdtr.limit;
+	vmcb->idtr.base = all->idtr.base;
+	vmcb->idtr.limit = all->idtr.limit;
 }
 
-void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu,
-		    const struct launch_state *at, u64 slat_root)
+void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu, u64 slat_root)
 {
 	struct vmcb *vmcb = &guest_vmcb[cpu->index];
-	u64 *gpr = vcpu->regs.gpr;
+	struct segments segments;
 
 	vcpu->vendor = vmcb;
 	vcpu->vendor_pa = virt_to_phys(vmcb);
 	/* Also fills LSTAR and its kin, which the firmware does not use. */
 	asm volatile("vmsave" :: "a"(vcpu->vendor_pa) : "memory");
 	set_guest_controls(vmcb, slat_root);
-	adopt_segments(vmcb);
+	segments_read(&segments);
+	set_segments(vmcb, &segments);
 	vmcb->efer = rdmsr(MSR_EFER) | EFER_SVME;
 	vmcb->cr0 = read_cr0();
 	vmcb->cr2 = read_cr2();
@@ -110,25 +77,6 @@ void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu,
 	vmcb->cr4 = read_cr4();
 	vmcb->dr6 = read_dr6();
 	vmcb->dr7 = read_dr7();
-	vcpu->regs.rip = at->rip;
-	vcpu->regs.rflags = at->rflags;
-	gpr[GPR_RAX] = US_OK;
-	gpr[GPR_RSP] = at->rsp;
-	gpr[GPR_RBX] = at->rbx;
-	gpr[GPR_RBP] = at->rbp;
-	gpr[GPR_R12] = at->r12;
-	gpr[GPR_R13] = at->r13;
-	gpr[GPR_R14] = at->r14;
-	gpr[GPR_R15] = at->r15;
-}
-
-static void set_segment(struct vmcb_segment *seg, u16 selector, u16 attributes,
-			u32 limit, u64 base)
-{
-	seg->selector = selector;
-	seg->attributes = attributes;
-	seg->limit = limit;
-	seg->base = base;
 }
 
 /* INIT leaves the MSRs as they are. */
@@ -150,37 +98,26 @@ static void keep_msrs(struct vmcb *vmcb, const struct vmcb *old)
 void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
-	struct vmcb_segment *data[] = {
-		&vmcb->ds, &vmcb->es, &vmcb->ss, &vmcb->fs, &vmcb->gs
-	};
+	struct segments segments;
 	struct vmcb old = *vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
 	set_guest_controls(vmcb, old.n_cr3);
 	keep_msrs(vmcb, &old);
-	set_segment(&vmcb->cs, vector << 8, SEG_CODE16, 0xffff, (u64)vector << 12);
-	for (u32 i = 0; i < ARRAY_SIZE(data); i++)
-		set_segment(data[i], 0, SEG_DATA, 0xffff, 0);
-	set_segment(&vmcb->tr, 0, SEG_TSS64, 0xffff, 0);
-	set_segment(&vmcb->ldtr, 0, SEG_LDT, 0xffff, 0);
-	vmcb->gdtr.limit = 0xffff;
-	vmcb->idtr.limit = 0xffff;
+	segments_sipi(&segments, vector);
+	set_segments(vmcb, &segments);
 	vmcb->efer = EFER_SVME;
 	vmcb->cr0 = CR0_CD | CR0_NW | CR0_ET;
 	vmcb->dr6 = DR6_RESET;
 	vmcb->dr7 = DR7_RESET;
-	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
-	vcpu->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
-	vcpu->regs.rflags = RFLAGS_FIXED;
+	svm_nmi_reset(vcpu);
 }
 
 void svm_vcpu_control(struct vcpu *vcpu, u64 rip, u64 rsp, u64 cr3,
 		      u64 slat_root)
 {
 	struct vmcb *vmcb = &control_vmcb;
-	struct vmcb_segment *data[] = {
-		&vmcb->ds, &vmcb->es, &vmcb->ss, &vmcb->fs, &vmcb->gs
-	};
+	struct segments segments;
 
 	vcpu->vendor = vmcb;
 	vcpu->vendor_pa = virt_to_phys(vmcb);
@@ -196,11 +133,8 @@ void svm_vcpu_control(struct vcpu *vcpu, u64 rip, u64 rsp, u64 cr3,
 	vmcb->iopm = virt_to_phys(svm_all_ports);
 	vmcb->msrpm = virt_to_phys(svm_all_msrs);
 	vmcb->asid = ASID_CONTROL;
-	set_segment(&vmcb->cs, 0x08, SEG_CODE64, ~0u, 0);
-	for (u32 i = 0; i < ARRAY_SIZE(data); i++)
-		set_segment(data[i], 0x10, SEG_DATA32, ~0u, 0);
-	set_segment(&vmcb->tr, 0, SEG_TSS64, 0x67, 0);
-	set_segment(&vmcb->ldtr, 0, SEG_LDT, 0, 0);
+	segments_control(&segments);
+	set_segments(vmcb, &segments);
 	vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE;
 	vmcb->cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
 	vmcb->cr3 = cr3;

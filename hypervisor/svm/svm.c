@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "svm/svm.h"
 
-static struct vmcb host_vmcb[MAX_CPUS] PAGE_ALIGNED;
+static struct vmcb host_vmcb[MAX_CPUS] PAGE_ALIGNED; /* host FS, GS, TR */
 static u8 host_save[MAX_CPUS][PAGE_SIZE] PAGE_ALIGNED;
 static bool have_nrips, have_flush_asid;
 
@@ -40,13 +40,13 @@ static void svm_cpu_enable(struct cpu *cpu)
 	/* A pending INIT becomes #SX, which can be taken and dropped: 15.30.1. The
 	 * lock that firmware may have set is on SVMDIS and itself only. */
 	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
-	cpu->host_vmcb_pa = virt_to_phys(&host_vmcb[cpu->index]);
 }
 
 static void svm_cpu_ready(struct cpu *cpu)
 {
 	asm volatile("clgi");
-	asm volatile("vmsave" :: "a"(cpu->host_vmcb_pa) : "memory");
+	asm volatile("vmsave" :: "a"(virt_to_phys(&host_vmcb[cpu->index]))
+		     : "memory");
 }
 
 static void decode_io(const struct vmcb *vmcb, struct vmexit *exit)
@@ -137,7 +137,7 @@ static void svm_run(struct cpu *cpu, struct vcpu *vcpu, bool masked,
 		vmcb->interrupt_shadow = 0;
 	vmcb->rip = regs->rip;
 	vmcb->rflags = regs->rflags;
-	svm_enter(vcpu->vendor_pa, regs, cpu->host_vmcb_pa,
+	svm_enter(vcpu->vendor_pa, regs, virt_to_phys(&host_vmcb[cpu->index]),
 		  vcpu->is_control && !masked);
 	regs->gpr[GPR_RAX] = vmcb->rax;
 	regs->gpr[GPR_RSP] = vmcb->rsp;
@@ -172,9 +172,34 @@ static u64 svm_next_rip(const struct vcpu *vcpu)
 	return have_nrips ? vmcb_of(vcpu)->next_rip : 0;
 }
 
-static bool svm_is_halt(u64 rip)
+/* The VMCB is memory like any other. */
+static void svm_put_down(struct vcpu *vcpu)
 {
-	return rip == (u64)svm_halt_insn;
+	(void)vcpu;
+}
+
+static bool svm_slat_1g(void)
+{
+	return true;	/* where the processor has such pages at all: 15.25.3 */
+}
+
+static bool svm_start_timer(u32 period_ms)
+{
+	(void)period_ms;
+	return false;
+}
+
+/* One that came just before the HLT that it should have ended. */
+static u64 svm_nmi_came(struct cpu *cpu, u64 rip)
+{
+	(void)cpu;
+	return rip == (u64)svm_halt_insn ? rip + 1 : rip;
+}
+
+static u64 svm_fault_exit(u64 rip)
+{
+	(void)rip;
+	return 0;
 }
 
 const struct vmm_ops svm_ops = {
@@ -198,14 +223,18 @@ const struct vmm_ops svm_ops = {
 	.run = svm_run,
 	.get_system = svm_get_system,
 	.set_efer = svm_set_efer,
-	.set_tsc = svm_set_tsc,
+	.slat_1g = svm_slat_1g,
+	.put_down = svm_put_down,
+	.read_msr = svm_read_msr,
+	.mend_cpuid = svm_mend_cpuid,
+	.start_timer = svm_start_timer,
+	.set_tsc_offset = svm_set_tsc_offset,
 	.msr_is_machine_map = svm_msr_is_machine_map,
 	.watch_interrupts = svm_watch_interrupts,
 	.watch_iret = svm_watch_iret,
 	.inject = svm_inject,
 	.inject_nmi = svm_inject_nmi,
-	.nmi_done = svm_nmi_done,
-	.event_waits = svm_event_waits,
+	.iret_done = svm_iret_done,
 	.read_guarded = svm_read_guarded,
 	.write_guarded = svm_write_guarded,
 	.load_table = svm_load_table,
@@ -218,5 +247,6 @@ const struct vmm_ops svm_ops = {
 	.accept_pending = svm_accept_pending,
 	.accept_interrupts = svm_accept_interrupts,
 	.wait_for_nmi = svm_halt_until_nmi,
-	.is_halt = svm_is_halt,
+	.nmi_came = svm_nmi_came,
+	.fault_exit = svm_fault_exit,
 };

@@ -3,6 +3,8 @@
 #ifndef HV_SVM_H
 #define HV_SVM_H
 
+#include "events.h"
+#include "segments.h"
 #include "vmm.h"
 
 #define MSR_VM_CR	0xc0010114u
@@ -52,12 +54,6 @@
 
 #define TLB_FLUSH_ALL	1u
 #define TLB_FLUSH_GUEST	3u	/* this ASID, global entries too */
-#define EVENT_VALID	(1u << 31)
-#define EVENT_HAS_ERROR	(1u << 11)
-#define EVENT_TYPE_NMI	(2u << 8)
-#define EVENT_TYPE_EXC	(3u << 8)
-#define EVENT_TYPE_INTN	(4u << 8)
-#define EVENT_TYPE_MASK	(7u << 8)
 
 /* Exit codes, appendix C. */
 #define SVM_EXIT_CR_WRITE	0x10	/* + register, to 0x1f */
@@ -98,15 +94,8 @@ struct vmcb_segment {
 	u64 base;
 };
 
-/* Attribute bits as the VMCB packs them: type, S, DPL, P in 0-7, then AVL L D G. */
-#define SEG_CODE64	0x029b
-#define SEG_CODE16	0x009b
-#define SEG_DATA	0x0093
-#define SEG_DATA32	0x0c93
-#define SEG_TSS64	0x008b
-#define SEG_LDT		0x0082
-#define SEG_LONG	0x0200
-#define SEG_DB		0x0400
+/* Attributes as the VMCB packs them: AVL, L, D, G follow bit 7 without a gap. */
+#define VMCB_ATTRIBUTES(a)	((u16)(((a) & 0xff) | ((a) >> 4 & 0xf00)))
 
 struct vmcb {
 	/* control area */
@@ -204,8 +193,7 @@ bool svm_msr_is_machine_map(u32 msr);
 void svm_watch_system_msrs(void);
 void svm_trap_x2apic_icr(bool on);
 /* state.c */
-void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu,
-		    const struct launch_state *at, u64 slat_root);
+void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu, u64 slat_root);
 void svm_vcpu_sipi(struct vcpu *vcpu, u8 vector);
 void svm_vcpu_control(struct vcpu *vcpu, u64 rip, u64 rsp, u64 cr3,
 		      u64 slat_root);
@@ -215,16 +203,19 @@ void svm_set_efer(struct vcpu *vcpu, u64 guest_value);
 u64 svm_read_guarded(const struct vcpu *vcpu, enum guarded which);
 void svm_write_guarded(struct vcpu *vcpu, enum guarded which, u64 value);
 void svm_load_table(struct vcpu *vcpu, enum guarded which, u64 base, u16 limit);
-void svm_watch_registers(struct vcpu *vcpu, bool on);
-void svm_set_tsc(struct vcpu *vcpu, u64 value);
+void svm_watch_registers(struct vcpu *vcpu, u64 cr0, u64 cr4);
+void svm_set_tsc_offset(struct vcpu *vcpu);
+bool svm_read_msr(const struct vcpu *vcpu, u32 msr, u64 *value);
+void svm_mend_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *r);
 /* events.c */
 void svm_inject(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		u64 cr2);
-void svm_inject_nmi(struct vcpu *vcpu);
+bool svm_inject_nmi(struct vcpu *vcpu);
+/* The vCPU starts anew: it is in no NMI handler. */
+void svm_nmi_reset(struct vcpu *vcpu);
 void svm_watch_interrupts(struct vcpu *vcpu, bool on);
 void svm_watch_iret(struct vcpu *vcpu);
-void svm_nmi_done(struct vcpu *vcpu);
-bool svm_event_waits(const struct vcpu *vcpu);
+void svm_iret_done(struct vcpu *vcpu);
 
 /* run.S: one VMRUN. Loads and stores all of @regs but RAX, RSP, RIP and RFLAGS,
  * which live in the VMCB. @unmask sets host RFLAGS.IF, which under V_INTR_MASKING
@@ -238,7 +229,7 @@ void svm_accept_interrupts(void);
 
 /* run.S: GIF on and HLT; the NMI handler steps over the HLT if the NMI came just
  * before it, so that none is slept through. */
-void svm_halt_until_nmi(void);
+void svm_halt_until_nmi(struct cpu *cpu);
 extern u8 svm_halt_insn[];
 
 #endif

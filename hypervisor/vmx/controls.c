@@ -56,7 +56,6 @@ static const struct control guest_only[] = {
 /* The guest has these off, but switched on at times. */
 static const struct control guest_at_times[] = {
 	{ PROC, PROC_NMI_WINDOW, "NMI-window exiting" },
-	{ PROC, PROC_STEP, "monitor trap flag" },
 	{ PROC2, PROC2_TABLE_EXIT, "descriptor-table exiting" },
 };
 
@@ -249,6 +248,8 @@ enum us_error vmx_choose(const struct vmx_capabilities *caps,
 	setup->cr4_allowed = msr[VMX_CR4_FIXED1];
 	setup->timer_shift = MISC_TIMER_SHIFT(msr[VMX_MISC]);
 	setup->large_1g = msr[VMX_EPT_VPID] & EPT_1G;
+	setup->invept_one = msr[VMX_EPT_VPID] & EPT_INVEPT_ONE;
+	setup->invvpid_one = msr[VMX_EPT_VPID] & EPT_INVVPID_ONE;
 	setup->mode_execute = msr[VMX_PROC2] >> 32 & PROC2_MODE_EXECUTE;
 	return US_OK;
 }

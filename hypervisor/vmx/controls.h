@@ -59,7 +59,6 @@ bool vmx_msr_exists(const struct vmx_capabilities *caps, enum vmx_msr which);
 #define PROC_DR_EXIT		(1u << 23)
 #define PROC_ALL_IO_EXIT	(1u << 24)
 #define PROC_IO_BITMAPS		(1u << 25)
-#define PROC_STEP		(1u << 27)	/* monitor trap flag */
 #define PROC_MSR_BITMAPS	(1u << 28)
 #define PROC_MONITOR_EXIT	(1u << 29)
 #define PROC_SECONDARY		(1u << 31)
@@ -111,6 +110,7 @@ struct vmx_setup {
 	u64 cr0_set, cr0_allowed, cr4_set, cr4_allowed;
 	u32 timer_shift;	/* the timer counts the TSC >> this */
 	bool large_1g;		/* EPT leaves of 1 GiB */
+	bool invept_one, invvpid_one; /* else only of all */
 	bool mode_execute;	/* EPT execution by mode: there is, and not used */
 };
 

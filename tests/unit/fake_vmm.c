@@ -41,9 +41,9 @@ static void load_table(struct vcpu *vcpu, enum guarded which, u64 base, u16 limi
 	fake.limit[vcpu->index] = limit;
 }
 
-static void watch_registers(struct vcpu *vcpu, bool on)
+static void watch_registers(struct vcpu *vcpu, u64 cr0, u64 cr4)
 {
-	fake.watched[vcpu->index] = on;
+	fake.watched[vcpu->index] = cr0 && cr4;
 }
 
 static void watch_system_msrs(void)

@@ -6,6 +6,9 @@
 #include "pin.h"
 #include "suites.h"
 
+/* An exit that does not say what would be loaded. */
+static const struct vmexit decoded;
+
 static u64 *reg(u32 cpu)
 {
 	return fake.reg[cpu];
@@ -27,9 +30,23 @@ static bool write_cr(u32 cpu, u32 number, u64 value)
 	fake_code(vcpu, code, sizeof(code));
 	vcpu->regs.gpr[GPR_RAX] = value;
 	fake.injected = 0;
-	pin_exit(vcpu);
+	pin_exit(vcpu, &decoded);
 	if (!fake.injected)
 		CU_ASSERT_EQUAL(vcpu->regs.rip, FAKE_MEMORY + 3);
+	return !fake.injected;
+}
+
+/* The same with an exit that does. */
+static bool told_cr(u32 cpu, enum guarded which, u64 value)
+{
+	struct vcpu *vcpu = &hv.vcpu[cpu];
+	struct vmexit exit = { .cr = { true, which, value, 4 } };
+
+	vcpu->regs.rip = FAKE_MEMORY;
+	fake.injected = 0;
+	pin_exit(vcpu, &exit);
+	if (!fake.injected)
+		CU_ASSERT_EQUAL(vcpu->regs.rip, FAKE_MEMORY + 4);
 	return !fake.injected;
 }
 
@@ -43,7 +60,7 @@ static bool load_table(u32 cpu, bool idt, u64 base, u16 limit)
 	memcpy(fake.memory + 32, &limit, 2);
 	memcpy(fake.memory + 34, &base, 8);
 	fake.injected = 0;
-	pin_exit(vcpu);
+	pin_exit(vcpu, &decoded);
 	return !fake.injected;
 }
 
@@ -100,6 +117,9 @@ static void test_cr4(void)
 	CU_ASSERT_FALSE(write_cr(0, 4, old & ~(u64)CR4_SMAP));
 	CU_ASSERT_FALSE(write_cr(0, 4, old & ~(u64)CR4_PAE));
 	CU_ASSERT_FALSE(write_cr(0, 4, old | 1ull << 40));
+	CU_ASSERT_FALSE(told_cr(0, GUARD_CR4, old & ~(u64)CR4_SMEP));
+	CU_ASSERT_FALSE(told_cr(0, GUARD_CR4, old | 1u << 13));	/* VMXE */
+	CU_ASSERT(told_cr(0, GUARD_CR0, reg(0)[GUARD_CR0] ^ CR0_NE));
 	CU_ASSERT_EQUAL(reg(0)[GUARD_CR4], old);
 	CU_ASSERT_EQUAL(fake.flushes, 0);
 	CU_ASSERT(write_cr(0, 4, old));

@@ -29,6 +29,8 @@ bool guest_range_ok(u64 gpa, u64 len)
 
 /* A guest with 8 GiB of RAM and, beside what slat_init() takes, @pages free pages.
  * The region that is hidden from it lies where this program has it. */
+static struct memory_type (*want_types)(u64 pa, u64 len);
+
 static void start(u64 pages, bool large)
 {
 	fake_start(1);
@@ -36,9 +38,11 @@ static void start(u64 pages, bool large)
 	ops.slat = (struct slat_format) {
 		.table = 0x7, .open = 0x67, .sealed = 0x65,
 		.read_only = 0x61 | 1ull << 63, .large = 0x80,
+		.type = 0x18,
 	};
+	ops.memory_type = want_types;
 	hv.ops = &ops;
-	hv.has_1g_pages = large;
+	hv.has_slat_1g = large;
 	hv.phys_bits = 48;
 	hv.boot.highest_ram = RAM;
 	hv.boot.arena_len = SIZE_2M;
@@ -310,6 +314,63 @@ static void no_window(void)
 	stop();
 }
 
+/* Devices from 3 GiB + 4 MiB + 4 KiB on to 4 GiB have a type of their own. */
+#define ODD_DEVICES	(3 * SIZE_1G + 2 * SIZE_2M + PAGE_SIZE)
+#define TYPE_DEVICE	0x08u
+#define TYPE_MEMORY	0x10u
+
+static struct memory_type device_type(u64 pa, u64 len)
+{
+	bool device = pa >= ODD_DEVICES && pa < 4 * SIZE_1G;
+
+	return (struct memory_type) {
+		device ? TYPE_DEVICE : TYPE_MEMORY,
+		device || !spans_overlap(pa, len, ODD_DEVICES,
+					 4 * SIZE_1G - ODD_DEVICES),
+	};
+}
+
+static u64 leaf_at(u64 gpa, u64 *len)
+{
+	u64 *table = (u64 *)slat_guest_root();
+
+	for (u32 shift = 39;; shift -= 9) {
+		u64 entry = table[gpa >> shift & 511];
+
+		*len = 1ull << shift;
+		if (shift == 12 || (shift < 39 && (entry & 0x80)))
+			return entry;
+		table = (u64 *)(entry & PTE_ADDRESS);
+	}
+}
+
+static void expect_leaf(u64 gpa, u64 type, u64 len)
+{
+	u64 found_len, entry = leaf_at(gpa, &found_len);
+
+	CU_ASSERT_EQUAL(entry & 0x18, type);
+	CU_ASSERT_EQUAL(found_len, len);
+	CU_ASSERT_EQUAL(slat_access_at(gpa), SLAT_OPEN);
+}
+
+/* Pages are as large as one type goes, and keep it when they are split. */
+static void memory_types(void)
+{
+	want_types = device_type;
+	start(16, true);
+	want_types = NULL;
+	expect_leaf(SIZE_1G, TYPE_MEMORY, SIZE_1G);
+	expect_leaf(3 * SIZE_1G, TYPE_MEMORY, SIZE_2M);
+	expect_leaf(ODD_DEVICES - PAGE_SIZE, TYPE_MEMORY, PAGE_SIZE);
+	expect_leaf(ODD_DEVICES, TYPE_DEVICE, PAGE_SIZE);
+	expect_leaf(4 * SIZE_1G - 1, TYPE_DEVICE, SIZE_2M);
+	CU_ASSERT_EQUAL(slat_protect(0xfee00000, PAGE_SIZE, SLAT_READ_ONLY),
+			US_OK);
+	CU_ASSERT_EQUAL(slat_access_at(0xfee00000), SLAT_READ_ONLY);
+	expect_leaf(0xfee01000, TYPE_DEVICE, PAGE_SIZE);
+	stop();
+}
+
 const struct test slat_tests[] = {
 	{ "permissions, splitting as little as possible", permissions },
 	{ "whole large pages stay large", large_pages_stay },
@@ -320,5 +381,6 @@ const struct test slat_tests[] = {
 	{ "space above RAM is mapped when touched", lazily },
 	{ "the control domain's window", window },
 	{ "no window", no_window },
+	{ "memory types", memory_types },
 	{ 0 },
 };
