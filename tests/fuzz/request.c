@@ -67,6 +67,66 @@ static void mutate(u8 *data, u64 len)
 	}
 }
 
+static const char *const names[] = { "default", "other", "third" };
+
+static void add_links(u32 count)
+{
+	while (count--) {
+		struct us_bundle_link *link = &spec.link[spec.links++];
+
+		link->kind = 1 + take(1) % 3;
+		strcpy(link->name, names[take(1) % ARRAY_SIZE(names)]);
+	}
+}
+
+/* What is expected is there, more often than not. */
+static void add_writes(u32 count)
+{
+	u64 gpa;
+
+	while (count--) {
+		struct us_bundle_write *write = &spec.write[spec.writes++];
+
+		write->when = US_WRITE_PRE_APPLY + (spec.writes > 1);
+		write->flags = take(1) & US_WRITE_KEEP;
+		write->len = 1 + take(1) % US_HUNK_MAX;
+		write->space = spec.shadow_bytes && take(1) & 1 ?
+			US_SPACE_SHADOW : US_SPACE_IMAGE;
+		write->offset = write->space == US_SPACE_SHADOW ? take(2) :
+			take(1) & 1 ? 0x250000 + take(1) : take(3);
+		gpa = sim_image_gpa(write->offset);
+		if (write->space == US_SPACE_IMAGE &&
+		    span_inside(gpa, write->len, SIM_END))
+			memcpy(write->expected, sim.memory + gpa, write->len);
+		write->replacement[0] = (u8)take(1);
+	}
+}
+
+static void add_parts(void)
+{
+	u32 what = take(1);
+
+	spec.name = names[take(1) % ARRAY_SIZE(names)];
+	if (what & 1) {
+		spec.shadow_bytes = take(2);
+		spec.reloc[0].target_space = US_SPACE_SHADOW;
+	}
+	if (what & 2)
+		spec.flags = US_BUNDLE_CUMULATIVE;
+	if (what & 4)
+		spec.reason = "the fuzzer says so";
+	if (what & 8) {
+		spec.probation_s = 1;
+		spec.watches = take(1) & 1;
+		spec.watch[0].len = 4;
+		spec.watch[0].offset = take(3) & ~3ull;
+	}
+	add_links(what >> 4 & 3);
+	add_writes(what >> 6);
+	mutate((u8 *)&spec.link, sizeof(spec.link[0]) * spec.links);
+	mutate((u8 *)&spec.write, sizeof(spec.write[0]) * spec.writes);
+}
+
 static void choose_file(enum us_op op)
 {
 	if (op == US_OP_SEAL) {
@@ -76,6 +136,7 @@ static void choose_file(enum us_op op)
 	} else {
 		bundle_spec_default(&spec, SIM_FUNCTION * (1 + take(1) % 36),
 				    take(1) % 16);
+		add_parts();
 		mutate((u8 *)&spec.function, sizeof(spec.function));
 		mutate((u8 *)&spec.hunk, sizeof(spec.hunk));
 		mutate((u8 *)&spec.reloc, sizeof(spec.reloc));
@@ -103,7 +164,7 @@ static void ring(void)
 {
 	struct us_request request = {
 		.magic = US_REQUEST_MAGIC, .version = US_ABI_VERSION,
-		.op = take(1) & 7, .out = { OUT, US_MAX_RESPONSE },
+		.op = take(1) % 13, .out = { OUT, US_MAX_RESPONSE },
 	};
 	struct control_caller who = sim_caller(REQUEST);
 	enum us_error error;
@@ -135,6 +196,9 @@ static void write_text(void)
 	u64 gpa = take(3);
 	u32 len = take(1);
 
+	/* Shadow memory is the guest's to write, and cleared when it changes hands. */
+	if (spans_overlap(gpa, len, SIM_SHADOW, SIZE_2M))
+		return;
 	sim_snapshot();
 	sim_guest_write(gpa, bytes, len);
 	require(sim_unchanged());
@@ -234,6 +298,7 @@ static void move_vcpu(void)
 static void break_host(void)
 {
 	sim.fail_stop = take(1) & 3;
+	sim.fail_commit = take(1) & 3;
 	sim.fail_protect = take(1) & 3;
 }
 

@@ -54,10 +54,14 @@ static const char fixed[] =
 
 int main(int argc, char **argv)
 {
-	/* Seal, apply, patch itself, revert, list. */
+	/* Seal, apply, patch itself, apply in the place of that with data of all kinds,
+	 * tick, revert, list. */
 	static const u8 actions[] = {
-		0, 0, US_OP_SEAL, 0, 1, 1, 0, US_OP_APPLY, 1, 1, 0, 0, 0, 0, 1,
-		1, 4, 0x20, 0x20, 0x00, 5, 5, 0, 0, 0, 0xa0, 0,
+		0, 0, US_OP_SEAL, 0, 1, 1,
+		0, US_OP_APPLY, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1,
+		4, 0x20, 0x20, 0x00, 5, 5, 0, 0, 0, 0xa0, 0,
+		0, US_OP_APPLY, 1, 2, 0x5b, 1, 0x01, 0x00, 1, 0x25, 0, 0,
+		2, 0, 1, 7, 0, 1, 8, 9, 0, 0, 0, 0, 0, 0, 1, 1, 11,
 		0, US_OP_REVERT, 0, 1, 1,
 		0, US_OP_LIST, 1,
 	};
