@@ -59,6 +59,8 @@ void author_clear(struct author *author)
 	}
 	author->body_count = 0;
 	author->used_count = 0;
+	buffer_free(&author->contents);
+	buffer_free(&author->content_relocs);
 }
 
 void author_close(struct author *author)
@@ -88,7 +90,8 @@ enum us_error author_add_body(struct author *author, u32 symbol, u64 address,
 				     "too much code and data");
 	*index = author->body_count++;
 	author->bodies[*index] = (struct body){
-		.symbol = symbol, .address = address, .len = len,
+		.symbol = symbol, .variable = SIDE_NONE, .address = address,
+		.len = len,
 	};
 	return US_OK;
 }
@@ -118,6 +121,35 @@ enum us_error author_carry(struct author *author, u32 symbol, u32 *index)
 	return error;
 }
 
+static bool is_variable(const struct body *body)
+{
+	return body->variable != SIDE_NONE;
+}
+
+/* New variables, in shadow memory, as aligned as they are. */
+static enum us_error assign_variables(struct author *author, u64 *total)
+{
+	u64 at = 0;
+	u32 i;
+
+	for (i = 0; i < author->body_count; i++) {
+		struct body *body = &author->bodies[i];
+
+		if (!is_variable(body))
+			continue;
+		at += (body->address - at) % CONSTANT_ALIGN;
+		if (!span_inside(at, body->bytes.len, US_BUNDLE_MAX_SHADOW))
+			return fail(US_E_TOO_LARGE, "%s: more than %u bytes of "
+				    "new variables", author->match->new->
+				    symbols[body->variable].name,
+				    US_BUNDLE_MAX_SHADOW);
+		body->payload = at;
+		at += body->bytes.len;
+	}
+	*total = at;
+	return US_OK;
+}
+
 /* Unwind data, code, then constants; a constant keeps its alignment. */
 static enum us_error assign_places(struct author *author, u64 *total)
 {
@@ -128,7 +160,8 @@ static enum us_error assign_places(struct author *author, u64 *total)
 		for (i = 0; i < author->body_count; i++) {
 			struct body *body = &author->bodies[i];
 
-			if ((body->symbol == SIDE_NONE) != pass)
+			if ((body->symbol == SIDE_NONE) != pass ||
+			    is_variable(body))
 				continue;
 			at = ALIGN_UP(at, BODY_ALIGN);
 			if (pass)
@@ -164,8 +197,10 @@ static enum us_error target_of(const struct author *author,
 		reloc->base = fixup->place.index;
 		return US_OK;
 	case PLACE_CONSTANT:
-		reloc->target_space = US_SPACE_PAYLOAD;
-		reloc->target += author->bodies[fixup->place.index].payload;
+		body = &author->bodies[fixup->place.index];
+		reloc->target_space = is_variable(body) ? US_SPACE_SHADOW :
+							  US_SPACE_PAYLOAD;
+		reloc->target += body->payload;
 		return US_OK;
 	case PLACE_BODY:
 		break;
@@ -182,10 +217,11 @@ static enum us_error target_of(const struct author *author,
 	return US_OK;
 }
 
+/* Into @out, where @body lies. */
 static enum us_error apply_fixup(const struct author *author,
 				 const struct body *body,
-				 const struct fixup *fixup,
-				 struct buffer *payload, struct buffer *relocs)
+				 const struct fixup *fixup, struct buffer *out,
+				 struct buffer *relocs)
 {
 	struct us_bundle_reloc reloc = {
 		.where = body->payload + fixup->at,
@@ -199,9 +235,9 @@ static enum us_error apply_fixup(const struct author *author,
 	if (error)
 		return error;
 	value = reloc.target;
-	memset(payload->data + reloc.where, 0, width);
+	memset(out->data + reloc.where, 0, width);
 	/* Known now: distances inside the payload, and plain numbers. */
-	if (reloc.target_space == US_SPACE_PAYLOAD &&
+	if (reloc.target_space == US_SPACE_PAYLOAD && !is_variable(body) &&
 	    reloc.type == US_RELOC_PC32)
 		value -= reloc.where;
 	else if (reloc.target_space != US_SPACE_ABSOLUTE ||
@@ -209,31 +245,45 @@ static enum us_error apply_fixup(const struct author *author,
 		return buffer_append(relocs, &reloc, sizeof(reloc));
 	if (width == 4 && value != (s32)value)
 		return fail(US_E_RELOCATION, "payload + %#x", reloc.where);
-	memcpy(payload->data + reloc.where, &value, width);
+	memcpy(out->data + reloc.where, &value, width);
 	return US_OK;
+}
+
+static enum us_error lay_out_body(struct author *author,
+				  const struct body *body,
+				  struct buffer *payload, struct buffer *relocs)
+{
+	bool variable = is_variable(body);
+	struct buffer *out = variable ? &author->contents : payload;
+	enum us_error error = US_OK;
+	u32 i;
+
+	memcpy(out->data + body->payload, body->bytes.data, body->bytes.len);
+	for (i = 0; i < body->fixup_count && !error; i++)
+		error = apply_fixup(author, body, &body->fixups[i], out,
+				    variable ? &author->content_relocs : relocs);
+	return error;
 }
 
 enum us_error author_lay_out(struct author *author, struct buffer *payload,
 			     struct buffer *relocs)
 {
 	enum us_error error;
-	u64 total = 0;
-	u32 i, k;
+	u64 total = 0, shadow = 0;
+	u32 i;
 
 	error = assign_places(author, &total);
 	if (!error)
+		error = assign_variables(author, &shadow);
+	if (!error)
 		error = buffer_append(payload, NULL, total);
+	if (!error)
+		error = buffer_append(&author->contents, NULL, shadow);
 	if (error)
 		return error;
 	memset(payload->data, INT3, total);
-	for (i = 0; i < author->body_count; i++)
-		memcpy(payload->data + author->bodies[i].payload,
-		       author->bodies[i].bytes.data,
-		       author->bodies[i].bytes.len);
 	for (i = 0; i < author->body_count && !error; i++)
-		for (k = 0; k < author->bodies[i].fixup_count && !error; k++)
-			error = apply_fixup(author, &author->bodies[i],
-					    &author->bodies[i].fixups[k],
-					    payload, relocs);
+		error = lay_out_body(author, &author->bodies[i], payload,
+				     relocs);
 	return error ? error : author_unwind_write(author, payload);
 }

@@ -81,7 +81,8 @@ struct place {
 				 * from there */
 		PLACE_BODY,	/* index: of a body; value: offset in the new
 				 * side's function */
-		PLACE_CONSTANT,	/* index: of a constant; value: offset in it */
+		PLACE_CONSTANT,	/* index: of a constant or a new variable; value:
+				 * offset in it */
 	} kind;
 	u32 index;
 	s64 value;
@@ -98,7 +99,9 @@ struct fixup {
 
 /* A function of the new side, or constants, as they will lie in the arena. */
 struct body {
-	u32 symbol;		/* of the new side; SIDE_NONE for a constant */
+	u32 symbol;		/* of the new side; SIDE_NONE for data */
+	u32 variable;		/* symbol of a new variable, which lies in shadow
+				 * memory; else SIDE_NONE */
 	u64 address, len;	/* on the new side */
 	struct buffer bytes;
 	struct fixup *fixups;
@@ -114,7 +117,7 @@ struct body {
 		u32 call_end;
 	} warnings[BODY_WARNINGS];
 	u32 warning_count;
-	u32 payload;		/* offset in the payload */
+	u32 payload;		/* offset in the payload, or in shadow memory */
 };
 
 #define WARN_PARAMETERS	6u	/* of __warn(), see diff_warn.c */
@@ -128,6 +131,10 @@ struct author {
 	u64 link_base;			/* its _text */
 	u64 capability;			/* x86_capability[] of boot_cpu_data, or 0 */
 	bool strange_warn;		/* __warn() is not as it is called here */
+	bool new_variables;		/* may be carried: nothing but the code at hand
+					 * sets them up */
+	struct buffer contents, content_relocs; /* theirs, when laid out; as in struct
+					 * bundle_plan */
 	bool strange_orc;		/* the new side's unwind data has another form */
 	struct orc_tables orc;		/* of the new side */
 	u64 unwind_shift;		/* from the code being emitted to that whose
@@ -160,7 +167,8 @@ void author_clear(struct author *author);
 enum us_error author_carry(struct author *author, u32 symbol, u32 *body);
 
 /* Give bodies their place in the payload; append bytes and relocations to
- * @payload and @relocs (struct us_bundle_reloc). TOO_LARGE, NO_MEMORY, RELOCATION. */
+ * @payload and @relocs (struct us_bundle_reloc), those of new variables to the
+ * author's own. TOO_LARGE, NO_MEMORY, RELOCATION. */
 enum us_error author_lay_out(struct author *author, struct buffer *payload,
 			     struct buffer *relocs);
 

@@ -300,6 +300,10 @@ enum us_error author_emit_constant(struct author *author, u32 index)
 	enum us_error error;
 	u32 rela;
 
+	/* A new variable of zeros. */
+	if (!bytes && author->bodies[index].variable != SIDE_NONE &&
+	    section && section->type == SHT_NOBITS)
+		return author_put(&author->bodies[index], NULL, len);
 	if (!bytes)
 		return author_refuse(author, REASON_REFERENCE,
 				     "a constant without contents");

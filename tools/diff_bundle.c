@@ -204,9 +204,11 @@ static enum us_error carry_chosen(struct plan *plan, struct author *author,
 	return error;
 }
 
+/* Relocations as the author counts bases, to @out or the end of @list. */
 static enum us_error copy_relocs(struct bundle_plan *out,
 				 const struct module_home *home,
-				 const struct buffer *relocs)
+				 const struct buffer *relocs,
+				 struct buffer *list)
 {
 	struct us_bundle_reloc reloc;
 	enum us_error error = US_OK;
@@ -220,9 +222,36 @@ static enum us_error copy_relocs(struct bundle_plan *out,
 						 &home->module.bases[reloc.base],
 						 &reloc.base);
 		if (!error)
-			error = bundle_plan_reloc(out, &reloc);
+			error = list ? buffer_append(list, &reloc,
+						     sizeof(reloc)) :
+				       bundle_plan_reloc(out, &reloc);
 	}
 	return error;
+}
+
+/* New variables with all that is said of them. */
+static enum us_error add_variables(struct bundle_plan *out,
+				   const struct module_home *home,
+				   const struct author *author)
+{
+	const struct side *side = author->match->new;
+	const struct body *body;
+	enum us_error error;
+	u32 i;
+
+	error = buffer_append(&out->contents, author->contents.data,
+			      author->contents.len);
+	if (!error)
+		error = copy_relocs(out, home, &author->content_relocs,
+				    &out->content_relocs);
+	for (i = 0; i < author->body_count && !error; i++) {
+		body = &author->bodies[i];
+		if (body->variable != SIDE_NONE)
+			error = bundle_plan_variable(out,
+				side->symbols[body->variable].name,
+				body->payload, body->bytes.len);
+	}
+	return error ? error : bundle_plan_shadow(out);
 }
 
 enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
@@ -245,14 +274,17 @@ enum us_error plan_bundle(struct plan *plan, struct bundle_plan *out)
 	author.capability = plan->capability;
 	author.strange_warn = plan->strange_warn;
 	author.strange_orc |= plan->strange_orc;
+	author.new_variables = plan->new_variables;
 	if (!error)
 		error = carry_chosen(plan, &author, bodies);
 	if (!error)
 		error = author_lay_out(&author, &out->payload, &relocs);
 	if (!error)
-		error = copy_relocs(out, home, &relocs);
+		error = copy_relocs(out, home, &relocs, NULL);
 	if (!error)
 		error = add_entries(plan, &author, bodies, out);
+	if (!error)
+		error = add_variables(out, home, &author);
 	buffer_free(&relocs);
 	author_close(&author);
 	free(bodies);

@@ -254,6 +254,44 @@ static bool is_constant_symbol(const struct author *author, u32 symbol)
 				new_symbol(author, symbol)->address);
 }
 
+/* Does the compiler alone say what it begins as, and where it is? What other parts of
+ * the kernel collect, set at boot or keep for each CPU lies elsewhere. */
+static bool is_plain_variable(const struct author *author, u32 symbol)
+{
+	const struct side *side = author->match->new;
+	const struct side_symbol *object = new_symbol(author, symbol);
+	const struct side_section *section = side_section_at(side,
+							     object->address);
+
+	if (!section || side_is_percpu(side, object->address) ||
+	    !strncmp(section->name, ".data..ro_after_init", 20) ||
+	    !strncmp(section->name, ".data..init", 11))
+		return false;
+	return !strncmp(section->name, ".data", 5) ||
+	       !strncmp(section->name, ".bss", 4);
+}
+
+static enum us_error place_in_shadow(struct author *author, u32 symbol,
+				     u64 address, struct place *place)
+{
+	const struct side_symbol *object = new_symbol(author, symbol);
+	enum us_error error;
+
+	if (!object->size || object->size > US_BUNDLE_MAX_SHADOW)
+		return author_refuse(author, REASON_NEW_DATA, "uses %s, of %llu "
+				     "bytes", object->name,
+				     (unsigned long long)object->size);
+	*place = (struct place){
+		.kind = PLACE_CONSTANT,
+		.value = (s64)(address - object->address),
+	};
+	error = author_add_body(author, SIDE_NONE, object->address,
+				object->size, &place->index);
+	if (!error)
+		author->bodies[place->index].variable = symbol;
+	return error;
+}
+
 /* An object without a twin, or one whose twin has other contents. */
 static enum us_error place_new_object(struct author *author, u32 symbol,
 				      u64 address, struct place *place)
@@ -263,6 +301,8 @@ static enum us_error place_new_object(struct author *author, u32 symbol,
 					    object->address) ?
 			     REASON_PER_CPU : REASON_NEW_DATA;
 
+	if (author->new_variables && is_plain_variable(author, symbol))
+		return place_in_shadow(author, symbol, address, place);
 	if (!is_constant_symbol(author, symbol))
 		return author_refuse(author, reason, "uses %s, which the old "
 				     "kernel does not have", object->name);

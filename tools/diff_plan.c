@@ -278,17 +278,23 @@ static struct decision *decision_of(struct plan *plan, u32 old)
 	return NULL;
 }
 
-/* New functions among the bodies. */
+static bool is_carried(const struct change *change, const struct body *body)
+{
+	return (change->kind == CHANGE_NEW_FUNCTION &&
+		change->new == body->symbol) ||
+	       (change->kind == CHANGE_NEW_DATA &&
+		change->new == body->variable);
+}
+
+/* New functions and variables among the bodies. */
 static void mark_carried(struct plan *plan, const struct author *author)
 {
 	u32 i, k;
 
 	for (i = 0; i < author->body_count; i++)
 		for (k = 0; k < plan->changes.count; k++)
-			if (plan->decisions[k].change.kind ==
-			    CHANGE_NEW_FUNCTION &&
-			    plan->decisions[k].change.new ==
-			    author->bodies[i].symbol)
+			if (is_carried(&plan->decisions[k].change,
+				       &author->bodies[i]))
 				plan->decisions[k].carried = true;
 }
 
@@ -362,6 +368,7 @@ static enum us_error decide_all(struct plan *plan,
 	author.strange_warn = plan->strange_warn;
 	plan->strange_orc = layouts_changed(&plan->layouts, "orc_entry");
 	author.strange_orc |= plan->strange_orc;
+	author.new_variables = plan->new_variables;
 	for (i = 0; i < plan->changes.count && !error; i++) {
 		plan->decisions[i].change = plan->changes.list[i];
 		error = decide(plan, &author, &plan->decisions[i]);
@@ -413,6 +420,7 @@ enum us_error plan_changes(struct plan *plan, struct match *match,
 {
 	*plan = (struct plan){
 		.match = match, .changes = *changes, .layouts_judged = true,
+		.new_variables = true,
 	};
 	*changes = (struct changes){ 0 };
 	return decide_changes(plan, match, choice);

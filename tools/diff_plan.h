@@ -26,6 +26,7 @@ struct plan {
 	bool layouts_judged;		/* by the caller, in another way */
 	u64 capability;			/* as in struct author */
 	bool strange_warn, strange_orc;
+	bool new_variables;		/* the same */
 };
 
 /* Which changes the user wants; names may be repeated. */
@@ -47,7 +48,7 @@ enum us_error plan_make(struct plan *plan, struct match *match,
 			const struct plan_choice *choice);
 
 /* Decide about @changes, which are taken over: what differs is known already, and
- * that no layout does. */
+ * that no layout does. New variables go along. */
 enum us_error plan_changes(struct plan *plan, struct match *match,
 			   struct changes *changes,
 			   const struct plan_choice *choice);

@@ -30,6 +30,7 @@ import machine
 import module_checks
 import module_patch_checks
 import pin_checks
+import reboot_checks
 import seal_checks
 import server_checks
 import soak
@@ -114,6 +115,10 @@ def jobs(report, kernel, scratch, only):
     suite("modules", module_checks.CHECKS, 2)
     suite("module-patches", module_patch_checks.CHECKS, 2)
     suite("guest-agent", agent_checks.CHECKS, 2)
+    work.append(lambda: run_suite(
+        report, "agent-reboots", reboot_checks.CHECKS,
+        reboot_checks.start(kernel, scratch,
+                            os.path.join(LOGS, "agent-reboots.log")), only))
     suite("threads", server_checks.THREADED_CHECKS, 4,
           accel="tcg,thread=multi")
     for number, how in enumerate(control_checks.FAULT):

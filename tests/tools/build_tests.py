@@ -198,6 +198,13 @@ def replaced(path):
                   for function in parts["functions"])
 
 
+def written(path):
+    """(variable, space) of each write."""
+    parts = read_bundle(path)
+    return [(parts["strings"][entry[6]:].split(b"\0")[0].decode().split(".")[0],
+             entry[2]) for entry in parts["writes"]]
+
+
 def no_bundle(name, patch, *more, **options):
     """Refused, and nothing is left behind."""
     wanted = {key: options.pop(key) for key in ("error", "says")
@@ -269,7 +276,48 @@ def test_good_fixes():
     for argument in (0, 1, 2):
         machine.text("one_text", argument)
     equal("old and new strings", machine.go(), ["no", "yes", "never"])
+    test_new_variables()
+    test_rules()
     test_interrupted(tree)
+
+
+def test_new_variables():
+    answer = made("build of a fix with new variables", *arguments(fix(
+        "variables.diff", {"fs/one.c": (
+            "\tcalls++;\n", "\tstatic int again = 5, *volatile where = &again;"
+            "\n\tstatic int zero;\n\n\tcalls += (*where)++ + zero++;\n")})))
+    check("they lie in shadow memory", answer.get("shadow_bytes", 0) >= 16,
+          answer)
+    machine = Machine("vmlinux-base", "fix.upatch")
+    for _ in range(2):
+        machine.call("one_add", 1)
+        machine.call("one_scale", 0)
+    equal("what they begin as, and that they last", machine.go()[1::2],
+          ["5", str(5 + 6 + 1)])
+
+
+def test_rules():
+    """Options that all bundles share, with vmlinux to look names up in."""
+    answer = made("build with writes", *arguments(
+        "add.diff", "--write", "one_data 5 -2", "--write", "calls 0 40",
+        "--probation", "9", "--watch", "counter", "--needs", "other"))
+    equal("sizes come from the symbol table", [
+        (entry["variable"], entry["expected"], entry["replacement"])
+        for entry in answer["writes"]],
+          [("one_data", "05000000", "feffffff"),
+           ("calls", "00000000", "28000000")])
+    equal("watched", answer["watches"][0]["bytes"], 4)
+    machine = Machine("vmlinux-base", "fix.upatch")
+    machine.call("one_scale", 0)
+    equal("what a write does", machine.go(), ["40"])
+    for name, text, error in (("two of that name", "twice 1 2",
+                               "SYMBOL_AMBIGUOUS"),
+                              ("a constant", "linux_banner/1 76 77",
+                               "VARIABLE_SEALED"),
+                              ("too much", "one_data/8 5 6", "VARIABLE_SIZE"),
+                              ("code", "one_add/1 0 1", "VARIABLE_SEALED")):
+        no_bundle(f"{error} a write of {name}", "add.diff", "--write", text,
+                  says=text.split("/")[0].split()[0])
 
 
 def test_interrupted(tree):
@@ -292,9 +340,13 @@ def test_refused_fixes():
         says="struct node")
     no_bundle("NOT_PATCHABLE a changed variable", fix("data.diff", {
         "fs/one.c": ("one_data = 5", "one_data = 6")}), says="one_data")
-    no_bundle("NOT_PATCHABLE a new variable", fix("variable.diff", {
-        "fs/one.c": ("\tcalls++;\n", "\tstatic int again;\n\n\tcalls += "
-                     "again++;\n")}), says="again")
+    for name, attribute in (("of each CPU", ".data..percpu"),
+                            ("that others collect", "__param"),
+                            ("set at boot", ".data..ro_after_init")):
+        no_bundle(f"NOT_PATCHABLE a new variable {name}", fix("variable.diff", {
+            "fs/one.c": ("\tcalls++;\n", "\tstatic int again __attribute__(("
+                         f'section("{attribute}")));\n\n\tcalls += again++;\n'
+                         )}), says="again")
     no_bundle("NOT_PATCHABLE init code", fix("init.diff", {
         "fs/one.c": ("return x + 1", "return x + 2")}), says="one_init")
     no_bundle("NOT_PATCHABLE assembly", fix("asm.diff", {
@@ -332,10 +384,16 @@ def test_modules():
                                             in zip(*results)], [-6, -6, 0])
     no_bundle("WRONG_BUILD_ID a module of another kernel", patch, "--module",
               "foreign.ko", says="6.1.0-1-test")
-    no_bundle("NOT_PATCHABLE a new variable of a module", fix("modvar.diff", {
-        "fs/mod.c": ("return scale(x) *", "static int more;\n\n\treturn "
-                     "more++ + scale(x) *")}), "--module", "mod.ko",
-        says="more")
+    made("build of a new variable of a module", *arguments(fix(
+        "modvar.diff", {"fs/mod.c": ("return scale(x) *", "static int more = 2;"
+                                     "\n\n\treturn more++ + scale(x) *")}),
+        "--module", "mod.ko", "--write", "uses 0 7", "--write",
+        "counter 3 4"))
+    equal("writes of a module and of the kernel", [
+        (text, space) for text, space in written("fix.upatch")],
+          [("more", 6), ("uses", 5), ("counter", 1)])
+    no_bundle("VARIABLE_SEALED a module's code", "modvar.diff", "--module",
+              "mod.ko", "--write", "mod_scale/1 0 1", says="mod_scale")
     no_bundle("NOT_PATCHABLE what the kernel does not export", fix(
         "modimport.diff", {"fs/mod.c": (
             "\treturn mod_scale(x) + STEP + counter",

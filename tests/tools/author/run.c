@@ -26,6 +26,7 @@
 #define BASE	0x16000000ull
 #define ROOM	0x00400000ull
 #define ARENA	0x20000000ull
+#define SHADOW	0x20200000ull
 
 void die(const char *why)
 {
@@ -79,53 +80,98 @@ static void load_kernel(const char *path)
 	load_names(file);
 }
 
-static u64 space_base(const struct us_bundle *bundle,
-		      const struct us_bundle_reloc *reloc)
+static u64 space_base(const struct us_bundle *bundle, u8 space, u8 base)
 {
-	if (reloc->target_space == US_SPACE_BASE)
+	switch (space) {
+	case US_SPACE_BASE:
 		return module_base(bundle->header->module,
-				   &bundle->bases[reloc->base]);
-	return reloc->target_space == US_SPACE_IMAGE ? BASE :
-	       reloc->target_space == US_SPACE_PAYLOAD ? ARENA : 0;
+				   &bundle->bases[base]);
+	case US_SPACE_IMAGE:
+		return BASE;
+	case US_SPACE_PAYLOAD:
+		return ARENA;
+	case US_SPACE_SHADOW:
+		return SHADOW;
+	}
+	return 0;
+}
+
+/* The hunks as they stand in the bundle, and the payload. */
+static void put_text(const struct us_bundle *bundle, u64 text)
+{
+	u32 i, k;
+
+	memcpy(map_at(ARENA, 0x100000), bundle->payload,
+	       bundle->header->payload_bytes);
+	for (i = 0; i < bundle->header->hunks; i++) {
+		u8 *place = (u8 *)text + bundle->hunks[i].text_offset;
+
+		for (k = 0; k < bundle->hunks[i].len; k++)
+			if (place[k] != bundle->hunks[i].expected[k] &&
+			    !module_moved(place + k))
+				die("unexpected bytes");
+		memcpy(place, bundle->hunks[i].replacement,
+		       bundle->hunks[i].len);
+	}
+}
+
+/* Those of writes are relocated where they stand in the file. */
+static u8 *reloc_place(const struct us_bundle *bundle, u64 text, u8 *file,
+		       const struct us_bundle_reloc *reloc)
+{
+	u32 index = reloc->where >> 8, byte = reloc->where & 0xff;
+	const struct us_bundle_write *write = &bundle->writes[index];
+
+	if (reloc->where_space == US_SPACE_HUNK)
+		return (u8 *)text + byte + bundle->hunks[index].text_offset;
+	if (reloc->where_space == US_SPACE_PAYLOAD)
+		return (u8 *)ARENA + reloc->where;
+	return file + ((byte < US_HUNK_MAX ? write->replacement :
+			write->expected - US_HUNK_MAX) + byte - file);
+}
+
+static void put_data(const struct us_bundle *bundle)
+{
+	const struct us_bundle_write *write;
+	u8 *place;
+	u32 i;
+
+	for (i = 0; i < bundle->header->writes; i++) {
+		write = &bundle->writes[i];
+		place = (u8 *)(space_base(bundle, write->space, write->base) +
+			       write->offset);
+		if (memcmp(place, write->expected, write->len))
+			die("unexpected data");
+		memcpy(place, write->replacement, write->len);
+	}
 }
 
 static void install(const char *path)
 {
 	size_t len;
-	void *file = slurp(path, &len);
+	u8 *file = slurp(path, &len);
 	struct us_bundle_base own = { .kind = US_BASE_TEXT };
 	struct us_bundle bundle;
 	u64 text = BASE;
-	u32 i, k;
+	u32 i;
 
 	if (us_bundle_parse(file, len, &bundle))
 		die("bad bundle");
 	if (bundle.header->module[0])
 		text = module_base(bundle.header->module, &own);
-	memcpy(map_at(ARENA, 0x100000), bundle.payload,
-	       bundle.header->payload_bytes);
-	for (i = 0; i < bundle.header->hunks; i++) {
-		u8 *place = (u8 *)text + bundle.hunks[i].text_offset;
-
-		for (k = 0; k < bundle.hunks[i].len; k++)
-			if (place[k] != bundle.hunks[i].expected[k] &&
-			    !module_moved(place + k))
-				die("unexpected bytes");
-		memcpy(place, bundle.hunks[i].replacement, bundle.hunks[i].len);
-	}
+	map_at(SHADOW, 0x100000);
+	put_text(&bundle, text);
 	for (i = 0; i < bundle.header->relocs; i++) {
 		const struct us_bundle_reloc *reloc = &bundle.relocs[i];
-		u64 place = ARENA + reloc->where;
-		u64 value = space_base(&bundle, reloc) + (u64)reloc->target;
+		u8 *place = reloc_place(&bundle, text, file, reloc);
+		u64 value = space_base(&bundle, reloc->target_space,
+				       reloc->base) + (u64)reloc->target;
 
-		if (reloc->where_space == US_SPACE_HUNK)
-			place = text + (reloc->where & 0xff) +
-				bundle.hunks[reloc->where >> 8].text_offset;
 		if (reloc->type == US_RELOC_PC32)
-			value -= place;
-		memcpy((void *)place, &value,
-		       reloc->type == US_RELOC_ABS64 ? 8 : 4);
+			value -= (u64)place;
+		memcpy(place, &value, reloc->type == US_RELOC_ABS64 ? 8 : 4);
 	}
+	put_data(&bundle);
 	free(file);
 }
 
