@@ -71,7 +71,6 @@ static const struct control control_only[] = {
 	{ PROC, PROC_CR8_STORE_EXIT, "CR8-store exiting" },
 	{ PROC, PROC_DR_EXIT, "MOV-DR exiting" },
 	{ PROC, PROC_MONITOR_EXIT, "MONITOR exiting" },
-	{ PROC2, PROC2_TABLE_EXIT, "descriptor-table exiting" },
 	{ PROC2, PROC2_WBINVD_EXIT, "WBINVD exiting" },
 };
 
