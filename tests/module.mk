@@ -10,6 +10,7 @@ include $(wildcard tests/*/module.mk)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
 ## make author-guest  a bundle made by underseal diff of two Debian kernels, in a guest
 ## make soak       a sealed server traces, loads modules, works (SOAK_MINUTES=120)
+## make load       1,000 applies under load with 1, 2, 4 and 8 CPUs (LOAD_CPUS= APPLY_TIMES=)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
@@ -191,6 +192,10 @@ do-demo: all $(GUEST_READY)
 	$(Q)python3 tests/system/demo.py $(KREL)
 do-test: all $(TEST_READY)
 	$(Q)python3 tests/system/run_tests.py $(KREL)
+do-load: all $(TEST_READY)
+	$(Q)set -e; for cpus in $${LOAD_CPUS:-1 2 4 8}; do LOAD_CPUS=$$cpus \
+		APPLY_TIMES=$${APPLY_TIMES:-1000} python3 \
+		tests/system/run_tests.py $(KREL) load$$cpus; done
 do-soak: all $(TEST_READY)
 	$(Q)python3 tests/system/soak.py $(KREL)
 # What the other kernels of `make test` need.
@@ -199,12 +204,12 @@ do-bench: all $(TEST_READY)
 	$(Q)python3 tests/system/bench.py $(KREL)
 do-debian-server: all $(GUEST_READY)
 	$(Q)python3 tests/system/debian_server.py $(KREL)
-do-author-guest: all $(GUEST_READY)
+do-author-guest: all $(GUEST_READY) $(GUEST)/tools.img
 	$(Q)python3 tests/system/author_guest.py $(KREL) $(NEXT)
-.PHONY: do-run do-demo do-test do-soak do-prepare do-bench do-debian-server do-author-guest
+.PHONY: do-run do-demo do-test do-load do-soak do-prepare do-bench do-debian-server do-author-guest
 endif
 
-run demo bench soak debian-server:
+run demo bench soak load debian-server:
 	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) && \
 		$(MAKE) --no-print-directory KREL=$$release do-$@
 
@@ -240,4 +245,4 @@ test:
 		$(MAKE) --no-print-directory KREL=$$release do-test
 test: SHELL := /bin/bash
 
-PHONY += run demo test bench soak debian-server author-guest
+PHONY += run demo test load bench soak debian-server author-guest

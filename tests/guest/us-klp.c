@@ -7,6 +7,7 @@
  *	transition_ns	of that, from when the patch was enabled (its parameter
  *			enabled_ns) on
  *	back_ns		from disabling it until that transition was over
+ *	bytes		the module's memory
  *
  * Looks each millisecond. Exits 1 when a step fails or takes more than a minute.
  */
@@ -53,17 +54,20 @@ static u64 read_number(const char *path)
 	return strtoull(text, NULL, 10);
 }
 
-/* Loads the module, and returns when its patch was enabled. */
-static u64 load(const char *file, const char *name)
+static void load(const char *file)
 {
-	char path[256];
 	int fd = open(file, O_RDONLY);
 
 	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 		fail(file);
 	close(fd);
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/enabled_ns",
-		 name);
+}
+
+static u64 module_number(const char *name, const char *what)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/%s", name, what);
 	return read_number(path);
 }
 
@@ -114,21 +118,24 @@ static void unload(const char *name)
 
 int main(int argc, char **argv)
 {
-	u64 start, enabled, over, back;
+	u64 start, enabled, over, start_back, back, bytes;
 
 	if (argc != 3) {
 		fputs("usage: us-klp FILE.ko NAME\n", stderr);
 		return 2;
 	}
 	start = now_ns();
-	enabled = load(argv[1], argv[2]);
+	load(argv[1]);
 	wait_transition(argv[2], true);
 	over = now_ns();
+	enabled = module_number(argv[2], "parameters/enabled_ns");
+	bytes = module_number(argv[2], "coresize");
+	start_back = now_ns();
 	disable(argv[2]);
 	wait_transition(argv[2], false);
-	back = now_ns();
+	back = now_ns() - start_back;
 	unload(argv[2]);
-	printf("whole_ns=%lu transition_ns=%lu back_ns=%lu\n", over - start,
-	       over - enabled, back - over);
+	printf("whole_ns=%lu transition_ns=%lu back_ns=%lu bytes=%lu\n",
+	       over - start, over - enabled, back, bytes);
 	return 0;
 }

@@ -8,7 +8,8 @@ Usage: author_guest.py 6.1.0-55-cloud-amd64 6.1.0-56-cloud-amd64
 When memory that held the map of a group's free blocks was given back, ext4 of 6.1.0-55
 follows a null pointer to it; 6.1.0-56 differs from it in the two functions at fault.
 Unpatched, freeing blocks after the caches were dropped has to fail; patched, all has to
-go well.
+go well. The bundle is then installed while ext4 is written to, and the file system has to
+be clean afterwards.
 """
 import os
 import re
@@ -18,8 +19,9 @@ import sys
 import tempfile
 
 from harness import Report, expect, expect_equal, run_suite
+import bundle_sets
 import files
-from run_tests import LOGS, start_server
+from run_tests import LOGS, TOOLS, start_server
 
 UNDERSEAL = files.out("underseal")
 CHANGED = "fs/ext4/mballoc.c"
@@ -231,6 +233,64 @@ def reverted_source(server):
     expect("fix" not in str(server.tool_ok("list")), "it is still listed")
 
 
+# Under load -----------------------------------------------------------------------
+
+def written_to(server):
+    """ext4 is written to, and the kernel sealed"""
+    bundle_sets.mount(server)
+    # Unpatched, what is cached must stay so.
+    server.run("touch /tmp/busy.keep && /load/busy start")
+    server.tool_ok("seal /data/baseline.ubase", 600)
+    files_written(server, 2)
+
+
+def files_written(server, count):
+    """Until the load has written so many more files."""
+    server.run(f"end=$(($(wc -l < /tmp/busy/files) + {count})); "
+               "until [ $(wc -l < /tmp/busy/files) -ge $end ]; do sleep 1; done",
+               timeout=600)
+
+
+def applied_busy(server):
+    """The bundle is installed while ext4 is written to"""
+    receipt = server.tool_ok("apply /data/update.upatch --deadline 30000", 300)
+    print(f"     busy: stop {receipt['stop_ns'] / 1e6:.1f} ms, whole "
+          f"{receipt['total_ns'] / 1e6:.0f} ms, {receipt['attempts']} tries; "
+          f"{receipt['arena_bytes']} bytes in the arena", flush=True)
+
+
+def goes_on(server):
+    """ext4 goes on, with its caches dropped again and again"""
+    server.run("rm /tmp/busy.keep")
+    files_written(server, 12)
+    server.run("/load/busy stop", 300)
+    expect_equal(server.kernel_trouble(), "", "the kernel log")
+    status = server.tool_ok("status")
+    expect_equal((status["writes_refused"], status["control"]), (0, "ok"),
+                 "status")
+
+
+def clean_disk(disk):
+    def check(server):
+        server.run("umount /load && sync")
+        done = subprocess.run(["e2fsck", "-f", "-n", disk], text=True,
+                              capture_output=True)
+        expect_equal(done.returncode, 0, done.stdout + done.stderr)
+
+    check.__doc__ = "fsck finds no fault in the file system"
+    return check
+
+
+def under_load(report, kernel, scratch):
+    folder = os.path.join(scratch, "load")
+    os.makedirs(folder)
+    disk = bundle_sets.make_disk(os.path.join(scratch, "written.img"), folder)
+    run_suite(report, "under-load",
+              [written_to, applied_busy, goes_on, clean_disk(disk)],
+              start_server(kernel, scratch, "author-load", 2, mem="2G",
+                           extra=TOOLS + bundle_sets.drive(disk, keep=True)))
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.strip())
@@ -251,6 +311,7 @@ def main():
             print("the archive has dropped the source: nothing is compiled")
         run_suite(report, "patched", steps,
                   start_server(kernel, scratch, "author-patched", 2))
+        under_load(report, kernel, scratch)
     print(report.summary(), flush=True)
     return 1 if report.failed or not report.passed else 0
 

@@ -4,7 +4,8 @@
 
 Usage: bench.py RELEASE		(settings: BOOTS=5 SECONDS_EACH=30 SMP=2)
 
-Prints a table and writes build/out/bench.json. Times are of an emulated machine:
+Prints a table and writes build/out/bench.json, whose keys are told in BENCH.md, and
+build/out/bench.svg. Times are of an emulated machine:
 ratios and counts carry over to real ones, absolute times do not.
 """
 import json
@@ -17,6 +18,7 @@ import tempfile
 
 from harness import Server
 import bench_seal
+import bench_stop
 import files
 import machine
 import qemu
@@ -212,11 +214,14 @@ def main():
             "running": running(kernel, scratch),
             "instructions": bench_seal.instructions_per_write(kernel, scratch),
             "boot": boot_times(kernel, scratch),
+            "stop": bench_stop.measure(kernel, scratch),
         }
+        bench_stop.write_plot(result["stop"])
     with open(files.out("bench.json"), "w", encoding="ascii") as file:
         json.dump(result, file, indent=2)
     print(table(result))
-    print("\nwritten to build/out/bench.json")
+    print("\n" + bench_stop.table(result["stop"]))
+    print("\nwritten to build/out/bench.json and build/out/bench.svg")
 
 
 if __name__ == "__main__":

@@ -44,10 +44,10 @@ def disk(kernel, scratch, cpus):
 
 # In the guest ------------------------------------------------------------------
 
-def cycle(first, count):
+def cycle(first, count, folder="/load"):
     """Shell: apply and revert each of some bundles; prints both receipts, and
     getppid() in between and afterwards."""
-    ring = ("underseal-guest {0} /load/$n.{1} --deadline " + str(DEADLINE) +
+    ring = ("underseal-guest {0} " + folder + "/$n.{1} --deadline " + str(DEADLINE) +
             " --json > /tmp/said || {{ cat /tmp/said; exit 1; }}; "
             "tr -d ' \\n' < /tmp/said; echo; us-probe ppid")
     # Ahead of the work, or it would be the work that is waited for.

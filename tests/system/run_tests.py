@@ -33,6 +33,7 @@ import pin_checks
 import reboot_checks
 import seal_checks
 import server_checks
+import set_checks
 import soak
 import task_checks
 
@@ -98,6 +99,7 @@ def jobs(report, kernel, scratch, only):
     suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
     for name, checks, start in (
             load_checks.suites(kernel, scratch, start_server, TOOLS) +
+            set_checks.suites(kernel, scratch, start_server, TOOLS) +
             task_checks.suites(kernel, scratch, start_server)):
         work.append(lambda name=name, checks=checks, start=start: run_suite(
             report, name, checks, start, only))
