@@ -51,6 +51,7 @@ SETS = [
     ("beside", "busy", []),
     ("enemy", "cmdline", [(CONFLICTS, "first")]),
     ("lonely", "cmdline", [(NEEDS, "nobody")]),
+    ("leaning", "version", [(NEEDS, "first")]),
     ("second", "busy", [(NEEDS, "first")]),
     ("other", "cmdline", []),
     ("all", "many-10", [], CUMULATIVE),
@@ -113,24 +114,28 @@ def seals(server):
 
 
 @needed
-def stacked(server):
-    """a bundle is stacked on the one that it needs, and on no other"""
+def conflicting(server):
+    """bundles in conflict, in the way, or without what they need are refused"""
     done(server, "apply", "first")
     expect_equal(ppid(server), -1, "getppid()")
     refused(server, "apply", "beside", "HUNKS_OVERLAP", "first")
+    refused(server, "apply", "enemy", "PATCH_CONFLICT", "first")
     refused(server, "apply", "lonely", "PATCH_NEEDS", "nobody")
-    done(server, "apply", "second")
-    expect_equal(ppid(server), 4242, "getppid()")
-    expect_equal(installed(server), ["first", "second"], "list")
-    refused(server, "revert", "first", "PATCH_NEEDED", "second")
-    expect_equal(ppid(server), 4242, "getppid()")
+    expect_equal(installed(server), ["first"], "list")
 
 
 @needed
-def conflicting(server):
-    """a bundle in conflict with an installed one is refused, which is named"""
-    refused(server, "apply", "enemy", "PATCH_CONFLICT", "first")
-    expect_equal(installed(server), ["first", "second"], "list")
+def stacked(server):
+    """a bundle is stacked on the one that it needs, which stays as long"""
+    done(server, "apply", "leaning")
+    done(server, "apply", "second")
+    expect_equal(ppid(server), 4242, "getppid()")
+    expect_equal(installed(server), ["first", "leaning", "second"], "list")
+    refused(server, "revert", "first", "PATCH_NOT_LAST", "second")
+    done(server, "revert", "second")
+    expect_equal(ppid(server), -1, "getppid()")
+    refused(server, "revert", "first", "PATCH_NEEDED", "leaning")
+    expect_equal(installed(server), ["first", "leaning"], "list")
 
 
 @needed
@@ -143,7 +148,8 @@ def cumulative(server):
     expect_equal(installed(server), ["all"], "list")
     expect("us.agent" in server.run("cat /proc/cmdline"), "still withheld")
     expect_equal(ppid(server), -1, "getppid()")
-    for name in ("first", "second", "other"):
+    expect(OLD not in server.run("cat /proc/version"), "leaning is there")
+    for name in ("first", "leaning", "other"):
         refused(server, "revert", name, "PATCH_NOT_FOUND")
 
 
@@ -228,7 +234,7 @@ def clean(server):
     expect_equal(server.kernel_trouble(), "", "kernel log")
 
 
-CHECKS = [boots, seals, stacked, conflicting, cumulative, replaced, any_order,
+CHECKS = [boots, seals, conflicting, stacked, cumulative, replaced, any_order,
           variable, races, clean]
 
 
