@@ -59,7 +59,9 @@ static void set_nothing_pending(struct vcpu *vcpu)
 
 static void set_timer(struct vcpu *vcpu)
 {
-	vmx_set(vcpu, F_PIN, vmx_setup.guest.pin);
+	u32 pin = vmx_setup.guest.pin;
+
+	vmx_set(vcpu, F_PIN, period ? pin : pin & ~PIN_TIMER);
 	vmx_set(vcpu, F_TIMER, period);
 }
 
@@ -68,10 +70,7 @@ static void set_guest_controls(struct vcpu *vcpu)
 {
 	const struct vmx_controls *controls = vmx_of(vcpu)->controls;
 
-	if (period)
-		set_timer(vcpu);
-	else
-		vmx_set(vcpu, F_PIN, controls->pin & ~PIN_TIMER);
+	set_timer(vcpu);
 	vmx_set(vcpu, F_PROC, controls->proc);
 	vmx_set(vcpu, F_PROC2, controls->proc2);
 	/* Their handlers can be made to raise them again while they are delivered, for

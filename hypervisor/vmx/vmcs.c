@@ -88,14 +88,15 @@ void vmcs_write(enum vmcs_code code, u64 value)
 u64 vmx_get(const struct vcpu *vcpu, enum field field)
 {
 	struct vmx_vcpu *v = vmx_of(vcpu);
+	bool is_msr = field >= F_MSRS;
 
 	if (v->flags[field] & KNOWN)
 		return v->value[field];
-	if (current[this_cpu()->index] != vcpu)
+	if ((is_msr ? this_cpu()->guest : current[this_cpu()->index]) != vcpu)
 		panic("register %u of vCPU %u asked for while it runs", field,
 		      vcpu->index);
-	v->value[field] = field < F_MSRS ? read_field(code_of(field)) :
-		rdmsr(code_of(field));
+	v->value[field] = is_msr ? rdmsr(code_of(field)) :
+		read_field(code_of(field));
 	v->flags[field] |= KNOWN;
 	return v->value[field];
 }
@@ -229,22 +230,27 @@ void vmcs_exited(struct vcpu *vcpu)
 	memset(vmx_of(vcpu)->flags, 0, sizeof(vmx_of(vcpu)->flags));
 }
 
-/* The control domain has no MSRs of its own, and no other way to touch the guest's
- * than to swap GS: that one is written again. */
-void vmx_put_down(struct vcpu *vcpu)
+static void put_control_down(struct vcpu *vcpu)
 {
-	u32 fields = vcpu->is_control ? F_MSRS : FIELDS;
 	struct cpu *cpu = this_cpu();
 
 	if (current[cpu->index] != vcpu)
 		return;
-	for (u32 i = 0; i < fields; i++)
+	for (u32 i = 0; i < F_MSRS; i++)
 		vmx_get(vcpu, (enum field)i);
-	if (!vcpu->is_control) {
-		vmx_set(vcpu, F_KERNEL_GS_BASE,
-			vmx_get(vcpu, F_KERNEL_GS_BASE));
-		return;
-	}
 	clear(vcpu);
 	current[cpu->index] = NULL;
+}
+
+/* The control domain has no MSRs of its own, and no other way to touch the guest's
+ * than to swap GS: that one is written again. */
+void vmx_put_down(struct vcpu *vcpu)
+{
+	if (vcpu->is_control) {
+		put_control_down(vcpu);
+		return;
+	}
+	for (u32 i = 0; i < FIELDS; i++)
+		vmx_get(vcpu, (enum field)i);
+	vmx_set(vcpu, F_KERNEL_GS_BASE, vmx_get(vcpu, F_KERNEL_GS_BASE));
 }
