@@ -92,13 +92,20 @@ static void vmx_cpu_ready(struct cpu *cpu)
 	cpu->guest->flush = 1;
 }
 
-/* For the control domain: what comes meanwhile stays in the local APIC. */
+/*
+ * For the control domain: what comes meanwhile ends its run, or stays in the local
+ * APIC. Its own RFLAGS.IF has no say: set, or the emulator Bochs would not end a run
+ * for an interrupt; clear, or the interrupt would be its own.
+ */
 static void mask_interrupts(struct vcpu *vcpu, bool masked)
 {
 	u64 pin = vmx_of(vcpu)->controls->pin;
 
-	if (masked)
+	vcpu->regs.rflags |= RFLAGS_IF;
+	if (masked) {
 		pin &= ~(u64)PIN_INTERRUPT_EXIT;
+		vcpu->regs.rflags &= ~(u64)RFLAGS_IF;
+	}
 	if (vmx_get(vcpu, F_PIN) != pin)
 		vmx_set(vcpu, F_PIN, pin);
 }
