@@ -23,7 +23,7 @@
 #include "version.h"
 
 #define ROUND_MS	60000u	/* between looks at the stored bundles */
-#define LOADING_MS	100u	/* between looks for modules that are awaited */
+#define AWAIT_MS	100u	/* between looks for modules, when some are awaited */
 
 struct options {
 	const char *baselines;
@@ -248,14 +248,16 @@ static void watch(const struct options *options)
 {
 	const u64 interval = options->interval * 1000;
 	u64 now, next, round = clock_ms() + ROUND_MS, look = 0, number = 1;
+	bool awaiting = false;	/* bundles for modules that come and go */
 
 	while (!stopping) {
 		now = clock_ms();
+		awaiting = awaiting || installed.awaiting;
 		if (now >= look) {
 			report_news(options, &number);
 			look_at_modules(options);
 			look = now + interval;
-		} else if (installed.awaiting && modules_any_loading()) {
+		} else if (awaiting && modules_have_changed()) {
 			look_at_modules(options);
 		}
 		if (now >= round || look_now) {
@@ -265,9 +267,10 @@ static void watch(const struct options *options)
 			install_round(options);
 			round = now + ROUND_MS;
 		}
-		next = earlier(look, health_tick(&options->health, now));
-		if (installed.awaiting)
-			next = earlier(next, clock_ms() + LOADING_MS);
+		next = earlier(earlier(look, round),
+			       health_tick(&options->health, now));
+		if (awaiting)
+			next = earlier(next, clock_ms() + AWAIT_MS);
 		if (!stopping && !look_now)
 			clock_sleep_until(next);
 	}

@@ -166,14 +166,24 @@ bool modules_is_loaded(const char *name)
 	return false;
 }
 
-bool modules_any_loading(void)
+static bool is_seen(const char *name)
 {
-	size_t count = read_lines(lines);
+	size_t i;
 
-	while (count--)
-		if (lines[count].loading)
+	for (i = 0; i < seen_count; i++)
+		if (!strcmp(seen[i].name, name))
 			return true;
 	return false;
+}
+
+bool modules_have_changed(void)
+{
+	size_t count = read_lines(lines), i;
+
+	for (i = 0; i < count; i++)
+		if (lines[i].loading || !is_seen(lines[i].name))
+			return true;
+	return count != seen_count;
 }
 
 enum us_error modules_look(const char *directory, bool *changed)

@@ -19,7 +19,7 @@ enum us_error modules_look(const char *directory, bool *changed);
 /* Is there one of that name, in whatever state? */
 bool modules_is_loaded(const char *name);
 
-/* Is one on its way in, so that none of its code has run or it is initialising? */
-bool modules_any_loading(void);
+/* Is one on its way in, or has one come or gone since modules_look()? */
+bool modules_have_changed(void);
 
 #endif

@@ -145,7 +145,25 @@ def watches(server):
     expect_equal(numbers, sorted(set(numbers)), "each entry once, in order")
 
 
+def awaits_module(server):
+    """a bundle for a module that is not loaded waits, and goes in as it comes, twice"""
+    answer = "/sys/module/us_patched/parameters/answer"
+    server.run("mkdir /tmp/modules && cp /data/patched/answer.* /tmp/modules/")
+    server.run("( JOURNAL_STREAM=1 underseal-agent --patches=/tmp/modules "
+               f"--baselines={BASELINES} --modules=/data/patched --interval=600 "
+               ") > /tmp/report 2>&1 &")
+    seen = 0
+    reported(server, "^<6>answer, generation 1, waits for module us_patched")
+    for _ in range(2):
+        server.run("insmod /data/patched/us_patched.ko")
+        # Long before the next look at the log.
+        _, seen = reported(server, "^<5>installed answer, generation 1", seen)
+        expect_equal(server.run(f"cat {answer}"), "fixed 40 of 40", "answer")
+        server.run("rmmod us_patched; sleep 1")
+    server.run("killall -TERM underseal-agent; sleep 0.5")
+
+
 CHECKS = [
     boots, no_underseal, wrong_use, no_baseline, refused_baseline,
-    seals_and_installs, damaged_bundles, watches,
+    seals_and_installs, damaged_bundles, watches, awaits_module,
 ]

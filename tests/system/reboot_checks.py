@@ -49,7 +49,8 @@ def make_store(kernel, scratch):
                 "--probation", str(SHORT))
     disk = os.path.join(scratch, "store.img")
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, "-L",
-                    "store", disk, "16M"], check=True)
+                    "store", disk, "16M"], check=True,
+                   stderr=subprocess.DEVNULL)
     return disk
 
 
@@ -82,9 +83,9 @@ class RebootServer(Server):
         """What a journal makes good is no damage; all else is."""
         disk = self.parts[2]
         subprocess.run(["e2fsck", "-p", disk], check=False,
-                       stdout=subprocess.DEVNULL)
+                       capture_output=True)
         done = subprocess.run(["e2fsck", "-f", "-n", disk], check=False,
-                              text=True, stdout=subprocess.PIPE)
+                              text=True, capture_output=True)
         expect_equal(done.returncode, 0, f"e2fsck: {done.stdout}")
 
     def mount(self):
