@@ -58,8 +58,8 @@
 /* When may the change be made? */
 enum us_consistency {
 	US_CONSISTENCY_STACK = 1, /* no task and no vCPU is inside the functions */
-	US_CONSISTENCY_NONE = 2,  /* no vCPU is at the very bytes that change; old
-				 * and new bodies may run side by side, and the
+	US_CONSISTENCY_NONE = 2,  /* nobody goes on inside the very bytes that change;
+				 * old and new bodies may run side by side, and the
 				 * header says why that is sound */
 };
 
@@ -171,9 +171,9 @@ enum us_link_kind {
 };
 
 /*
- * How the bundle goes with another one, in whichever text that is installed. A place
- * in the text that an installed bundle has changed can be changed by one that
- * needs it or replaces it, and by no other.
+ * How the bundle goes with another one, in whichever text that is installed. A place in
+ * the text, or a variable, that an installed bundle has changed can be changed by one that
+ * replaces it, or, the same bytes, by one that needs the newest bundle there.
  */
 struct us_bundle_link {
 	u32 kind;		/* enum us_link_kind */
@@ -193,7 +193,8 @@ enum us_write_when {
 #define US_WRITE_KEEP	(1u << 0)
 
 /* A change of a variable, checked as a hunk is, but in memory that is not sealed. In
- * the order of the file; those of PRE_APPLY first. */
+ * the order of the file; those of PRE_APPLY first. What is expected is what the variable
+ * holds once the bundles are out that this one replaces. No two share a byte. */
 struct us_bundle_write {
 	u8 when;		/* enum us_write_when */
 	u8 flags;		/* US_WRITE_KEEP, or 0 */
