@@ -103,6 +103,28 @@ enum us_fault {
 	US_FAULT_HANG_STOPPED = 3, /* as 1, while all vCPUs are held */
 };
 
+/*
+ * arg of US_OP_FAULT for a fault at a step of the next apply, revert or other change:
+ * what happens there (US_FAULT_HANG or US_FAULT_CRASH), and the step, in bits 8 .. 15. It
+ * is armed until a change comes to that step; arming again replaces it.
+ */
+#define US_FAULT_AT(fault, step)	((u64)(fault) | (u64)(step) << 8)
+
+enum us_step {
+	US_STEP_VERIFIED = 1,	/* the input's signature is good */
+	US_STEP_PLANNED = 2,	/* looked at, nothing of the guest's changed */
+	US_STEP_STAGED = 3,	/* the new code is in the arena, not mapped */
+	US_STEP_PREPARE = 4,	/* before tasks that rest are looked at */
+	US_STEP_PREPARED = 5,	/* before the stop */
+	US_STEP_STOPPED = 6,	/* all vCPUs are held */
+	US_STEP_CHECKED = 7,	/* mappings and expected bytes are right */
+	US_STEP_COMMIT = 8,	/* nobody is inside: before the commit */
+	US_STEP_COMMITTED = 9,	/* it is done, all vCPUs still held */
+	US_STEP_RELEASED = 10,	/* the guest runs again */
+	US_STEP_RECORDED = 11,	/* the list of patches has it */
+	US_STEPS = 12,
+};
+
 /* Test images only: a call with this in EAX is a fault in the hypervisor itself. */
 #define US_FAULT_MAGIC		0x55534654u	/* "USFT" */
 

@@ -179,11 +179,14 @@ enum us_verb {
 	 */
 	US_HV_PROTECT = 4,
 	/*
-	 * HV_STOP(): brings all other vCPUs into the hypervisor and holds them.
-	 * STOP_FAILED when one does not come in time (all are released then).
+	 * HV_STOP(ns): brings all other vCPUs into the hypervisor and holds them.
+	 * STOP_FAILED when one does not come within @ns nanoseconds, 2 s at most and
+	 * for 0 (all are released then).
 	 * Bounded: a control domain that keeps a stop too long is ended.
 	 */
 	US_HV_STOP = 5,
+	/* HV_RELEASE(): RAX returns for how many nanoseconds a vCPU was held at most:
+	 * from the call of HV_STOP on. */
 	US_HV_RELEASE = 6,
 	/* HV_VCPU(index, struct us_vcpu_state *): BAD_REQUEST unless stopped. */
 	US_HV_VCPU = 7,

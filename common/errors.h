@@ -82,6 +82,7 @@ X(PATCH_CONFLICT, 93, "The bundle and an installed patch exclude each other.") \
 X(PATCH_NEEDS, 94, "The bundle needs another patch that is not installed, or would not stay.") \
 X(PATCH_NEEDED, 95, "An installed patch needs the one that would be taken out.") \
 X(DATA_EXPECTED, 96, "A variable does not hold what is expected there.") \
+X(STOP_LENGTH, 97, "The change would have held the vCPUs for longer than is allowed.") \
 X(SHADOW_FULL, 98, "Shadow memory has no room for this bundle.") \
 X(MODULE_WAITS, 99, "The module waits for a bundle that has to be installed before it runs.") \
 X(USAGE, 100, "The command line is not understood.") \

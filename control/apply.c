@@ -6,6 +6,7 @@
 
 #include "change_plan.h"
 #include "dropped.h"
+#include "fault.h"
 #include "generations.h"
 #include "text.h"
 
@@ -251,10 +252,13 @@ static enum us_error stage(void)
 
 static enum us_error install(u64 arg)
 {
-	enum us_error error = stage();
+	enum us_error error;
 
+	fault_point(US_STEP_PLANNED);
+	error = stage();
 	if (error)
 		return error;
+	fault_point(US_STEP_STAGED);
 	error = change_run(arg);
 	if (error)
 		unstage();
@@ -269,6 +273,7 @@ static enum us_error load(const struct control_call *call)
 		error = input_load(call, &change.input);
 	if (error)
 		return error;
+	fault_point(US_STEP_VERIFIED);
 	error = us_bundle_parse(change.input.data, change.input.len,
 				&change.bundle);
 	if (error)

@@ -211,6 +211,28 @@ static void look_at_space(struct look *look, const struct address_space *space,
 		look_at_span(look, space, own, &audit.spans[i]);
 }
 
+/* Are all parts of @space that matter those that the kernel's own tables have? */
+static bool shares_kernel(const struct address_space *space)
+{
+	u64 span_of_entry = 1ull << (PAGE_SHIFT + 9 * (space->levels - 1));
+	u64 known = ~0ull, index, entry;
+	const struct audit_slot *slot;
+	u32 i;
+
+	for (i = 0; i < audit.spans_used; i++) {
+		index = audit.spans[i].gva / span_of_entry;
+		if (!audit.spans[i].len || index == known)
+			continue;
+		slot = audit_find_slot(audit.spans[i].gva);
+		if (!slot || guest_read_entry((space->cr3 & PTE_ADDRESS) +
+					      8 * (index & 511), &entry) ||
+		    !audit_entry_alike(entry, slot->path[space->levels]))
+			return false;
+		known = index;
+	}
+	return true;
+}
+
 /* The address space of vCPU @index, stopped. False: it has none yet. */
 static bool vcpu_space(u32 index, struct address_space *space)
 {
@@ -226,8 +248,9 @@ static bool vcpu_space(u32 index, struct address_space *space)
 	return !guest_caller_space(&who, space);
 }
 
-/* All vCPUs are held. */
-static void look_stopped(struct look *look)
+/* All vCPUs are held. @own_known: of the kernel's own tables it is known that they are as
+ * when they were looked at last. */
+static void look_stopped(struct look *look, bool own_known)
 {
 	struct address_space space;
 	u32 i;
@@ -236,9 +259,10 @@ static void look_stopped(struct look *look)
 	forget_told();
 	audit.counts.audits++;
 	count_pinned();
-	look_at_space(look, &audit.space, true);
+	if (!own_known)
+		look_at_space(look, &audit.space, true);
 	for (i = 0; i < host_info()->vcpus; i++) {
-		if (vcpu_space(i, &space))
+		if (vcpu_space(i, &space) && !shares_kernel(&space))
 			look_at_space(look, &space, false);
 	}
 	/* No vCPU may go on with a translation that was taken back, be it now by us
@@ -256,10 +280,13 @@ static enum us_error changed(const struct audit_difference *difference)
 enum us_error audit_stopped(void)
 {
 	struct look look = { .act = true };
+	bool known;
 
 	if (!audit.active)
 		return US_OK;
-	look_stopped(&look);
+	known = audit.prepared && guest_tables_same();
+	audit.prepared = false;
+	look_stopped(&look, known);
 	return look.differences ? changed(&look.first) : US_OK;
 }
 
@@ -273,7 +300,7 @@ static enum us_error confirm(const struct audit_difference *seen)
 		tell(seen);	/* the next tick tries again */
 		return changed(seen);
 	}
-	look_stopped(&look);
+	look_stopped(&look, false);
 	host_release();
 	guest_forget_tables();
 	if (look.differences)
@@ -291,10 +318,11 @@ static enum us_error look_running(const struct control_caller *who)
 	struct look look = { .act = false };
 	struct address_space space;
 
-	guest_forget_tables();
+	guest_note_tables();
 	forget_told();
 	audit.counts.audits++;
 	look_at_space(&look, &audit.space, true);
+	audit.prepared = !look.differences;
 	if (who && !guest_caller_space(who, &space))
 		look_at_space(&look, &space, false);
 	return look.differences ? confirm(&look.first) : US_OK;
@@ -414,7 +442,7 @@ enum us_error audit_begin(const struct kernel *kernel,
 		audit.active = true;
 		audit.policy = head->header->policy[US_POLICY_MAPPING];
 		audit.flush_gpa = kernel->frames.runs[0].gpa;
-		look_stopped(&look);	/* counts what is pinned */
+		look_stopped(&look, false);	/* counts what is pinned */
 	}
 	host_release();
 	guest_forget_tables();

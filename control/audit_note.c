@@ -72,6 +72,7 @@ static enum us_error add(const struct audit_span *wanted)
 	struct audit_slot *slot;
 	u64 gva = wanted->gva;
 
+	audit.prepared = false;
 	if (!span)
 		return control_fail(US_E_MODULE_ROOM, AUDIT_SPANS, 0, NULL);
 	span->len = 0;

@@ -13,6 +13,7 @@
 
 struct audit_state {
 	bool active;
+	bool prepared;		/* the kernel's own tables were looked at and noted */
 	u8 policy;		/* US_MAPPING_* */
 	struct address_space space;	/* the kernel's own */
 	u64 flush_gpa;		/* a sealed frame of text */

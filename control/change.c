@@ -9,6 +9,7 @@
 #include "change.h"
 #include "change_plan.h"
 #include "dropped.h"
+#include "fault.h"
 #include "generations.h"
 #include "probation.h"
 #include "text.h"
@@ -430,6 +431,7 @@ enum us_error change_run(u64 arg)
 		last = patch.info.receipt;
 	}
 	answer(&last);
+	fault_point(US_STEP_RECORDED);
 	return US_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "await.h"
 #include "dropped.h"
+#include "fault.h"
 #include "generations.h"
 #include "guest_memory.h"
 #include "keys.h"
@@ -79,6 +80,7 @@ enum us_error control_init(void)
 	probes_reset();
 	audit_reset();
 	stack_check_reset();
+	fault_reset();
 	guest_forget_tables();
 	if (keys_init())
 		host_log(US_LOG_ERROR, "keys: not in minisign's format; none is trusted");

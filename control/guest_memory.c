@@ -8,11 +8,17 @@
 #define CR4_PAE		(1ull << 5)
 #define EFER_LMA	(1ull << 10)
 
-/* Whole page-table pages, because a page costs as much to read as an entry. */
+/*
+ * Page tables that were read since guest_note_tables(), as whole pages, so that it can be
+ * told later whether what was read is still so.
+ */
 #define TABLE_SLOTS	64u
 
 static struct {
+	bool noting;
+	bool lost;		/* more were read than there is room for */
 	u64 gpa[TABLE_SLOTS];	/* NO_TABLE: empty */
+	u16 first[TABLE_SLOTS], last[TABLE_SLOTS];	/* entries that were read */
 	u64 entries[TABLE_SLOTS][512];
 } tables;
 
@@ -20,26 +26,80 @@ static struct {
 
 void guest_forget_tables(void)
 {
+	tables.noting = false;
+}
+
+void guest_note_tables(void)
+{
 	u32 i;
 
+	tables.noting = true;
+	tables.lost = false;
 	for (i = 0; i < TABLE_SLOTS; i++)
 		tables.gpa[i] = NO_TABLE;
+}
+
+static bool same_entries(u32 slot)
+{
+	static u64 now[512];
+	u32 first = tables.first[slot], count = tables.last[slot] - first + 1, i;
+
+	if (host_read(tables.gpa[slot] + 8 * first, now, 8 * count))
+		return false;
+	for (i = 0; i < count; i++)
+		if (now[i] != tables.entries[slot][first + i])
+			return false;
+	return true;
+}
+
+bool guest_tables_same(void)
+{
+	u32 i;
+
+	if (!tables.noting || tables.lost)
+		return false;
+	for (i = 0; i < TABLE_SLOTS; i++)
+		if (tables.gpa[i] != NO_TABLE && !same_entries(i))
+			return false;
+	return true;
+}
+
+/* The slot of the table at @page, read if it is not there. */
+static enum us_error note_table(u64 page, u32 slot)
+{
+	enum us_error error;
+
+	if (tables.gpa[slot] == page)
+		return US_OK;
+	if (tables.gpa[slot] != NO_TABLE)
+		tables.lost = true;
+	tables.gpa[slot] = NO_TABLE;
+	error = host_read(page, tables.entries[slot], PAGE_SIZE);
+	if (error)
+		return error;
+	tables.gpa[slot] = page;
+	tables.first[slot] = 511;
+	tables.last[slot] = 0;
+	return US_OK;
 }
 
 enum us_error guest_read_entry(u64 gpa, u64 *entry)
 {
 	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
 	u32 slot = (page >> PAGE_SHIFT) % TABLE_SLOTS;
+	u16 index = (u16)((gpa - page) / 8);
 	enum us_error error;
 
-	if (tables.gpa[slot] != page) {
-		tables.gpa[slot] = NO_TABLE;
-		error = host_read(page, tables.entries[slot], PAGE_SIZE);
-		if (error)
-			return error;
-		tables.gpa[slot] = page;
-	}
-	*entry = tables.entries[slot][(gpa - page) / 8];
+	if (!tables.noting)
+		return host_read(gpa, entry, sizeof(*entry));
+	error = note_table(page, slot);
+	if (error)
+		return error;
+	if (index < tables.first[slot])
+		tables.first[slot] = index;
+	if (index > tables.last[slot])
+		tables.last[slot] = index;
+	*entry = tables.entries[slot][index];
 	return US_OK;
 }
 

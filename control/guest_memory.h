@@ -18,11 +18,18 @@ struct address_space {
 };
 
 /*
- * Forget the page tables read so far. Called at the start of every event and
- * after each stop: between those the guest's own rules do not let it use a
- * translation before it is visible in memory, so older ones are as good.
+ * Forget the page tables noted so far, and read them anew each time. Called at the
+ * start of every event and after each stop.
  */
 void guest_forget_tables(void);
+
+/*
+ * From here on page tables that are read are noted, and read once. Are those noted so
+ * far the same in memory now, as far as they were read? False also when nothing was
+ * noted, tables were forgotten since, or there were too many.
+ */
+void guest_note_tables(void);
+bool guest_tables_same(void);
 
 /* The address space of @who. GUEST_ADDRESS unless it is in long mode. */
 enum us_error guest_caller_space(const struct control_caller *who,

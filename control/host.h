@@ -60,7 +60,10 @@ enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot);
 /* Hold all guest vCPUs but the caller's (which is held by being here), and let
  * them go. US_E_STOP_FAILED when one did not come; then none is held. */
 enum us_error host_stop(void);
-void host_release(void);
+/* The same, for a stop that must not be long: gives up after @ns. */
+enum us_error host_stop_within(u64 ns);
+/* Returns for how many nanoseconds a vCPU was held at most. */
+u64 host_release(void);
 
 /* HV_PIN and HV_HALT of control_abi.h. host_pin() between stop and release. */
 enum us_error host_pin(void);
@@ -89,5 +92,11 @@ u64 host_time_ns(void);
  * control_tick() (control/core.h) by the host before this returns.
  */
 void host_backoff(u32 ms);
+
+#ifdef UNDERSEAL_FAULTS
+/* Test images only: die here, by a hang or a crash. Does not return; a simulated host
+ * leaves the core for good by other means. */
+void host_break(enum us_fault how);
+#endif
 
 #endif

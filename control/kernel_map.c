@@ -18,7 +18,11 @@ static const u8 task_members[] = {
 	US_FACT_TASK_TASKS, US_FACT_TASK_THREAD_NODE, US_FACT_TASK_SIGNAL,
 	US_FACT_TASK_STACK, US_FACT_TASK_THREAD_SP, US_FACT_TASK_COMM,
 	US_FACT_TASK_PID,
+	/* May be absent: */
+	US_FACT_TASK_ON_CPU, US_FACT_TASK_NVCSW, US_FACT_TASK_NIVCSW,
+	US_FACT_TASK_START_TIME,
 };
+#define TASK_NEEDED	7u	/* of them */
 
 /* The largest is comm[TASK_COMM_LEN]; list heads have as many bytes. */
 #define TASK_MEMBER_MAX	16u
@@ -32,6 +36,8 @@ static u64 find_task_span(const u64 *facts, u64 *first)
 	for (i = 0; i < ARRAY_SIZE(task_members); i++) {
 		u64 offset = facts[task_members[i]];
 
+		if (i >= TASK_NEEDED && offset == US_FACT_ABSENT)
+			continue;
 		if (offset < low)
 			low = offset;
 		if (offset > high)
@@ -49,6 +55,11 @@ static bool facts_ok(const struct us_baseline_header *header)
 		US_FACT_LEVEL2_KERNEL_PGT, US_FACT_INIT_TOP_PGT,
 		US_FACT_INIT_TASK, US_FACT_PER_CPU_OFFSET, US_FACT_NR_CPU_IDS,
 	};
+	static const u8 percpu[] = {
+		US_FACT_PERCPU_RUNQUEUES, US_FACT_RQ_NR_SWITCHES,
+		US_FACT_RQ_IDLE, US_FACT_PERCPU_EXCEPTION_STACKS,
+		US_FACT_PERCPU_HARDIRQ_STACK,
+	};
 	const u64 *facts = header->facts;
 	const struct us_range *last = &header->ranges[header->range_count - 1];
 	u64 first;
@@ -58,7 +69,13 @@ static bool facts_ok(const struct us_baseline_header *header)
 		if (facts[offsets[i]] > KERNEL_WINDOW_LEN)
 			return false;
 	for (i = 0; i < ARRAY_SIZE(task_members); i++)
-		if (facts[task_members[i]] > (64u << 10))
+		if (facts[task_members[i]] > (64u << 10) &&
+		    (i < TASK_NEEDED ||
+		     facts[task_members[i]] != US_FACT_ABSENT))
+			return false;
+	for (i = 0; i < ARRAY_SIZE(percpu); i++)
+		if (facts[percpu[i]] >= SIZE_1G &&
+		    facts[percpu[i]] != US_FACT_ABSENT)
 			return false;
 	return find_task_span(facts, &first) <= KERNEL_MAX_TASK_SPAN &&
 	       facts[US_FACT_SIGNAL_THREAD_HEAD] <= (64u << 10) &&

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "change.h"
+#include "fault.h"
 #include "change_plan.h"
 
 static enum us_error choose(const struct us_revert *revert)
@@ -35,6 +36,7 @@ enum us_error revert_request(const struct control_call *call)
 		error = input_load(call, &change.input);
 	if (error)
 		return error;
+	fault_point(US_STEP_VERIFIED);
 	error = us_revert_parse(change.input.data, change.input.len, &revert);
 	if (error)
 		return control_fail(error, 0, 0, NULL);
@@ -43,7 +45,10 @@ enum us_error revert_request(const struct control_call *call)
 		error = arena_choose_addresses(&control.kernel, false);
 	if (!error)
 		error = change_check(true);
-	return error ? error : change_run(call->request.arg);
+	if (error)
+		return error;
+	fault_point(US_STEP_PLANNED);
+	return change_run(call->request.arg);
 }
 
 static enum us_error withdraw(u32 index, struct change_withdrawn *done)

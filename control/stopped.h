@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Doing something while all vCPUs are held, again and again until a deadline. */
+/*
+ * Doing something while all vCPUs are held, again and again until a deadline. All that is
+ * slow comes before the stop; one that would take too long is given up and tried again.
+ */
 #ifndef UNDERSEAL_STOPPED_H
 #define UNDERSEAL_STOPPED_H
 
@@ -7,6 +10,8 @@
 
 #define DEADLINE_DEFAULT_MS	5000u
 #define DEADLINE_MAX_MS		60000u
+#define STOP_DEFAULT_US		10000u
+#define STOP_MAX_US		1000000u
 
 struct stopped_work {
 	const struct kernel *kernel;
@@ -22,15 +27,20 @@ struct stopped_work {
 	u64 stop_ns;		/* length of the last stop */
 };
 
-/* BAD_REQUEST when @deadline_ms is out of range; 0 stands for the default. */
-enum us_error stopped_check_deadline(u64 deadline_ms);
+/*
+ * @arg is that of a request: milliseconds until the deadline below, the longest stop in
+ * microseconds in the upper half; 0 stands for the default in each. BAD_REQUEST when one
+ * is out of range.
+ */
+enum us_error stopped_check_deadline(u64 arg);
 
 /*
- * Stop, check, look for users of the ranges, commit, release. While a range is
- * in use the guest goes on for a while and it is tried again. FUNCTION_IN_USE
- * at the deadline, with who used what; STOP_FAILED; MAPPING_CHANGED; else the errors
- * of the two functions.
+ * Look for users of the ranges among the tasks that rest; stop, check, look at those
+ * that run or have run, commit, release. While a range is in use, a vCPU does not arrive
+ * or the stop would be too long, the guest goes on for a while and it is tried again, until
+ * the deadline: FUNCTION_IN_USE with who used what; STOP_FAILED; STOP_LENGTH. At once:
+ * MAPPING_CHANGED, and the errors of the two functions.
  */
-enum us_error stopped_run(struct stopped_work *work, u64 deadline_ms);
+enum us_error stopped_run(struct stopped_work *work, u64 arg);
 
 #endif

@@ -102,6 +102,11 @@ static void forget_kicks(u32 by)
 
 bool stop_begin(void)
 {
+	return stop_begin_within(tsc_from_ms(STOP_COME_MS));
+}
+
+bool stop_begin_within(u64 ticks)
+{
 	struct cpu *cpu = this_cpu();
 	u64 limit;
 	u32 mine;
@@ -123,7 +128,7 @@ bool stop_begin(void)
 	for (u32 i = 0; i < hv.boot.cpus; i++)
 		if (i != cpu->index && hv.cpu[i].online)
 			apic_kick(&hv.cpu[i]);
-	limit = started_tsc + tsc_from_ms(STOP_COME_MS);
+	limit = started_tsc + ticks;
 	while (count_held(mine) < count_others()) {
 		cpu_pause();
 		if (rdtsc() > limit) {

@@ -14,6 +14,8 @@
 /* Hold all other CPUs. False, and none held, when one did not come in time. May
  * wait for another CPU's stop to end first. */
 bool stop_begin(void);
+/* The same with a time of the caller's, in TSC ticks. */
+bool stop_begin_within(u64 ticks);
 /* Let them go; returns when all have gone. */
 void stop_end(void);
 

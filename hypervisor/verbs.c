@@ -114,26 +114,32 @@ static u64 verb_protect(u64 gpa, u64 len, u64 prot)
 	return error;
 }
 
-static u64 verb_stop(void)
+static u64 verb_stop(u64 ns)
 {
+	u64 since = rdtsc(), most = tsc_from_ms(STOP_COME_MS);
+
 	if (control.stopped)
 		return US_E_BAD_REQUEST;
-	if (!stop_begin())
+	if (ns && ns < STOP_COME_MS * 1000000ull)
+		most = ns * hv.boot.tsc_khz / 1000000;
+	if (!stop_begin_within(most))
 		return US_E_STOP_FAILED;
 	control.stopped = true;
-	control.stopped_since = rdtsc();
+	control.stopped_since = since;
 	control.stops++;
 	return US_OK;
 }
 
 static u64 verb_release(void)
 {
+	u64 ticks = rdtsc() - control.stopped_since;
+
 	if (!control.stopped)
-		return US_E_BAD_REQUEST;
+		return 0;
 	control.stopped = false;
 	control.overdue = 0;
 	stop_end();
-	return US_OK;
+	return ticks * 1000000 / hv.boot.tsc_khz;
 }
 
 static u64 verb_vcpu(u64 index, u64 addr)
@@ -273,7 +279,7 @@ void control_verb(struct cpu *cpu)
 	case US_HV_WAIT: result = verb_wait((u32)a, b); break;
 	case US_HV_WRITE: result = verb_write(a, b, c); break;
 	case US_HV_PROTECT: result = verb_protect(a, b, c); break;
-	case US_HV_STOP: result = verb_stop(); break;
+	case US_HV_STOP: result = verb_stop(a); break;
 	case US_HV_RELEASE: result = verb_release(); break;
 	case US_HV_VCPU: result = verb_vcpu(a, b); break;
 	case US_HV_LOG: result = verb_log(a, b, c); break;

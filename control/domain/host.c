@@ -99,19 +99,46 @@ enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
 	return call(US_HV_PROTECT, gpa, len, prot);
 }
 
-enum us_error host_stop(void)
+/* What the vCPUs of this stop are like, asked for once: they stay as they are. */
+static struct us_vcpu_state vcpus[US_MAX_VCPUS];
+static bool vcpu_known[US_MAX_VCPUS];
+
+static void forget_vcpus(void)
 {
-	return call(US_HV_STOP, 0, 0, 0);
+	memset(vcpu_known, 0, sizeof(vcpu_known));
 }
 
-void host_release(void)
+enum us_error host_stop_within(u64 ns)
 {
-	call(US_HV_RELEASE, 0, 0, 0);
+	forget_vcpus();
+	return call(US_HV_STOP, ns, 0, 0);
+}
+
+enum us_error host_stop(void)
+{
+	return host_stop_within(0);
+}
+
+u64 host_release(void)
+{
+	forget_vcpus();
+	return call(US_HV_RELEASE, 0, 0, 0);
 }
 
 enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
 {
-	return call(US_HV_VCPU, index, address(state), 0);
+	enum us_error error;
+
+	if (index >= info.vcpus)
+		return US_E_BAD_REQUEST;
+	if (!vcpu_known[index]) {
+		error = call(US_HV_VCPU, index, address(&vcpus[index]), 0);
+		if (error)
+			return error;
+		vcpu_known[index] = true;
+	}
+	*state = vcpus[index];
+	return US_OK;
 }
 
 void host_log(enum us_log_level level, const char *text)
@@ -142,6 +169,7 @@ u64 host_time_ns(void)
 
 enum us_error host_pin(void)
 {
+	forget_vcpus();
 	return call(US_HV_PIN, 0, 0, 0);
 }
 
@@ -223,6 +251,17 @@ void host_backoff(u32 ms)
 			end = now + NS_PER_MS;
 	}
 }
+
+#ifdef UNDERSEAL_FAULTS
+void host_break(enum us_fault how)
+{
+	/* Page 0 is not mapped (control_abi.h). */
+	if (how == US_FAULT_CRASH)
+		__asm__ volatile("movl $0, 0" ::: "memory");
+	for (;;)
+		__asm__ volatile("pause");
+}
+#endif
 
 static void learn_host(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control/host.h on the simulated machine. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
@@ -118,6 +119,13 @@ static bool breaks(u32 *countdown)
 	return *countdown && !--*countdown;
 }
 
+/* An instant at which the core may die. */
+static void instant(void)
+{
+	if (breaks(&sim.die_at))
+		sim.on_break(US_FAULT_CRASH);
+}
+
 static bool ordinary(u64 gpa, u64 len)
 {
 	if (len > MAX_COPY)
@@ -143,6 +151,7 @@ enum us_error host_read(u64 gpa, void *dst, u64 len)
 
 enum us_error host_write(u64 gpa, const void *src, u64 len)
 {
+	instant();
 	if (breaks(&sim.fail_write))
 		return US_E_GUEST_ADDRESS;
 	if (!ordinary(gpa, len))
@@ -178,6 +187,7 @@ enum us_error host_commit(const struct us_commit_write *writes, u32 count,
 		if (!ordinary(writes[i].gpa, writes[i].len))
 			return US_E_GUEST_ADDRESS;
 	}
+	instant();
 	if (sim.on_commit)
 		sim.on_commit(false);
 	for (i = 0; i < count; i++) {
@@ -189,11 +199,13 @@ enum us_error host_commit(const struct us_commit_write *writes, u32 count,
 	snprintf(sim.last_change, sizeof(sim.last_change), "%s", label);
 	if (sim.on_commit)
 		sim.on_commit(true);
+	instant();
 	return US_OK;
 }
 
 enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
 {
+	instant();
 	if (sim.on_protect)
 		sim.on_protect();
 	if (breaks(&sim.fail_protect))
@@ -208,9 +220,17 @@ enum us_error host_protect(u64 gpa, u64 len, enum us_prot prot)
 
 enum us_error host_stop(void)
 {
+	return host_stop_within(0);
+}
+
+enum us_error host_stop_within(u64 ns)
+{
+	(void)ns;
+	instant();
 	if (sim.stopped)
 		sim.violations++;
 	sim.stops++;
+	sim.stopped_since = sim.now;
 	sim.now += 1000;
 	if (sim.on_stop)
 		sim.on_stop();
@@ -220,11 +240,15 @@ enum us_error host_stop(void)
 	return US_OK;
 }
 
-void host_release(void)
+u64 host_release(void)
 {
+	instant();
 	if (!sim.stopped)
 		sim.violations++;
+	if (sim.on_release)
+		sim.on_release();
 	sim.stopped = false;
+	return sim.now - sim.stopped_since;
 }
 
 enum us_error host_vcpu(u32 index, struct us_vcpu_state *state)
@@ -289,6 +313,15 @@ u64 host_time_ns(void)
 {
 	return sim.now += 100;
 }
+
+#ifdef UNDERSEAL_FAULTS
+void host_break(enum us_fault how)
+{
+	if (!sim.on_break)
+		abort();
+	sim.on_break(how);
+}
+#endif
 
 void host_backoff(u32 ms)
 {

@@ -94,6 +94,7 @@ struct sim {
 	struct us_vcpu_state vcpus[US_MAX_VCPUS];
 	u64 now;		/* nanoseconds */
 	bool stopped;
+	u64 stopped_since;
 	bool pinned;		/* host_pin() was called */
 	bool halted;		/* host_halt() was called */
 	u32 reads;		/* calls of host_read() */
@@ -106,6 +107,8 @@ struct sim {
 	/* What to break; 0 means not at all. Counted down at each call. */
 	u32 fail_stop;		/* the n-th stop fails */
 	u32 fail_write;		/* the n-th write fails */
+	u32 die_at;		/* on_break() before the n-th operation that changes
+				 * anything, a commit counting twice */
 	u32 fail_commit;	/* the n-th host_commit() fails */
 	u32 fail_protect;	/* the n-th change of permissions fails */
 	enum us_error protect_error;	/* with this */
@@ -113,11 +116,14 @@ struct sim {
 	/* Guest activity, called before the operation is carried out. */
 	void (*on_read)(u64 gpa, u64 len);
 	void (*on_stop)(void);
+	void (*on_release)(void);
 	void (*on_backoff)(void);
 	void (*on_protect)(void);
 	/* Before and after host_commit() has done its writes. To let the core die there,
 	 * leave by longjmp(): nothing of it is called any more. */
 	void (*on_commit)(bool done);
+	/* host_break(): leaves by longjmp(), too. */
+	void (*on_break)(enum us_fault how);
 };
 
 extern struct sim sim;

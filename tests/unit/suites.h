@@ -41,6 +41,8 @@ struct test {
 	SUITE(pin)		\
 	SUITE(slat)		\
 	SUITE(commit)		\
+	SUITE(task_lists)	\
+	SUITE(faults)		\
 	SUITE(vmx)		\
 	SUITE(unwind)		\
 	SUITE(agent)		\

@@ -415,12 +415,27 @@ static void too_many(void)
 	ASSERT_REFUSED(TOO_MANY_PATCHES, bench_apply(0x24000, 65));
 }
 
+static void never_stop(void)
+{
+	sim.fail_stop = 1;
+}
+
 static void stop_fails(void)
 {
+	const struct us_receipt *receipt = (void *)bench_response;
+	u64 start;
+
+	/* A vCPU that does not arrive is waited for until the deadline. */
 	bench_start_sealed();
-	sim.fail_stop = 1;
+	sim.on_stop = never_stop;
+	start = sim.now;
 	ASSERT_REFUSED(STOP_FAILED, bench_apply(F, 1));
+	CU_ASSERT(sim.now - start > 4800000000ull);
+	CU_ASSERT(sim.now - start < 5100000000ull);
+	sim.on_stop = NULL;
+	sim.fail_stop = 1;
 	ASSERT_OK(bench_apply(F, 1));
+	CU_ASSERT_EQUAL(receipt->attempts, 2);
 }
 
 /* Staging or the commit: whichever of them fails, nothing has changed. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "code_ranges.h"
 
 #define F	SIM_FUNCTION
 
@@ -148,6 +149,7 @@ static void switching_stacks(void)
 {
 	/* vCPU 1 runs on init's stack already, while swapper/1 is still current. */
 	bench_start_sealed();
+	sim_poke64(sim_task_member(SIM_INIT, 0x158), 1);
 	sim.vcpus[1].rsp = sim_stack_gva(SIM_INIT) + SIM_STACK_SIZE - 0x400;
 	sim_poke64(sim_stack_word(SIM_INIT, 0x400), inside);
 	expect_in_use(inside, 1);
@@ -282,6 +284,260 @@ static void unknown_cpu(void)
 	CU_ASSERT_STRING_EQUAL(bench_answer.text, "vCPU");
 }
 
+/* What a task keeps, and a CPU's runqueue; see maker.c. */
+#define ON_CPU		0x158
+#define NVCSW		0x160
+#define START_TIME	0x170
+#define SAVED_SP	0x200
+#define SWITCHES	(0x100 + 0x08)
+
+/* A task that rests is found before any stop. */
+static void resting_task(void)
+{
+	u32 stops;
+
+	bench_start_sealed();
+	sim_poke64(sim_stack_word(SIM_THREAD, 0x180), inside);
+	stops = sim.stops;
+	expect_in_use(inside, 43);
+	CU_ASSERT_EQUAL(sim.stops, stops);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "in use: sim_function"));
+}
+
+/* What happens between the preparation and the stop, at every attempt. */
+static struct {
+	enum sim_task task;
+	u64 member, value, switches;
+	u64 step;		/* from one attempt to the next */
+} ran;
+
+static void init_enters(void)
+{
+	sim_poke64(sim_stack_word(ran.task, 0x180), inside);
+	if (ran.member)
+		sim_poke64(sim_task_member(ran.task, ran.member), ran.value);
+	sim_poke64(sim_percpu_member(1, SWITCHES), ran.switches);
+	ran.value += ran.step;
+	ran.switches += ran.step;
+}
+
+static void init_leaves(void)
+{
+	sim_poke64(sim_stack_word(ran.task, 0x180), 0);
+}
+
+static enum us_error apply_while(enum sim_task task, u64 member, u64 value,
+				 u64 switches)
+{
+	bench_start_sealed();
+	ran.task = task;
+	ran.member = member;
+	ran.value = value;
+	ran.switches = switches;
+	ran.step = member ? 8 : 0;
+	sim.on_stop = init_enters;
+	sim.on_backoff = init_leaves;
+	return apply_quickly();
+}
+
+/* Whatever tells that a task ran since it was looked at has it looked at again. One
+ * that changed its stack without a trace is a kernel's lie. */
+static void ran_since(void)
+{
+	u64 nvcsw = 10 + SIM_INIT;
+
+	ASSERT_OK(apply_while(SIM_INIT, 0, 0, 5000));
+	ASSERT_OK(apply_while(SIM_INIT, 0, 0, 5001));
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_INIT, NVCSW, nvcsw + 1, 5001));
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 1);
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_INIT, NVCSW + 8, 1, 5001));
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_INIT, START_TIME, 7, 5001));
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_while(SIM_INIT, ON_CPU, 1, 5001));
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_INIT, SAVED_SP, sim_stack_gva(SIM_INIT) +
+				   SIM_STACK_SIZE - 0x208, 5001));
+	/* One of the others on the list, and the idle task that is on none. */
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_THREAD, NVCSW, 99, 5001));
+	ASSERT_REFUSED(FUNCTION_IN_USE,
+		       apply_while(SIM_SWAPPER_0, NVCSW, 99, 5001));
+}
+
+/* One that was on a CPU at the time is looked at again, whatever it shows. */
+static void was_running(void)
+{
+	bench_start_sealed();
+	sim_poke64(sim_task_member(SIM_INIT, ON_CPU), 1);
+	ran.task = SIM_INIT;
+	ran.member = 0;
+	ran.switches = 5000;
+	ran.step = 0;
+	sim.on_stop = init_enters;
+	sim.on_backoff = init_leaves;
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 1);
+}
+
+/* Kernels that do not tell: everything is looked at in the stop. */
+static void nothing_to_tell(void)
+{
+	static const u8 facts[] = {
+		US_FACT_TASK_ON_CPU, US_FACT_TASK_NVCSW, US_FACT_TASK_NIVCSW,
+		US_FACT_TASK_START_TIME, US_FACT_PERCPU_RUNQUEUES,
+		US_FACT_RQ_NR_SWITCHES, US_FACT_RQ_IDLE,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(facts); i++) {
+		bench_start(0);
+		make_baseline(&bench_blob);
+		baseline_header(&bench_blob)->facts[facts[i]] = US_FACT_ABSENT;
+		ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
+		ran.task = SIM_INIT;
+		ran.member = NVCSW;
+		ran.value = 77;
+		ran.switches = 5001;
+		ran.step = 8;
+		sim.on_stop = init_enters;
+		sim.on_backoff = init_leaves;
+		ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+		sim.on_stop = NULL;
+		init_leaves();
+		ASSERT_OK(apply_quickly());
+	}
+}
+
+/* An exception can come on top of anything: all stacks of that CPU count. */
+static void nested_exception(void)
+{
+	u64 nmi = SIM_EXCEPTION_GVA + 0x3000, words = sim_exception_stack_gpa();
+	u64 irq = sim_irq_stack_gpa() + SIM_STACK_SIZE - 0x2000;
+	static const u64 places[] = { 0x10, 0x1ff8, 0x2010, 0x3000, 0x3ff8 };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		bench_start_sealed();
+		sim.vcpus[1].rsp = nmi - 0x100;
+		sim_poke64(words + places[i], inside);
+		expect_in_use(inside, 0);
+	}
+	bench_start_sealed();
+	sim.vcpus[1].rsp = nmi - 0x100;
+	sim_poke64(irq, inside);
+	expect_in_use(inside, 0);
+	/* Below RSP on its own page there is nothing. */
+	bench_start_sealed();
+	sim.vcpus[1].rsp = nmi - 0x100;
+	sim_poke64(words + 0x1e00, inside);
+	ASSERT_OK(apply_quickly());
+	/* In an interrupt, exceptions are over. */
+	bench_start_sealed();
+	sim.vcpus[1].rsp = sim_irq_stack_end() - 0x100;
+	sim_poke64(words + 0x10, inside);
+	ASSERT_OK(apply_quickly());
+}
+
+/* A program sets its GS base to another CPU's area: neither it nor the kernel on its
+ * CPU passes for somebody else. */
+static void lying_program(void)
+{
+	u64 other = 0;
+
+	bench_start_sealed();
+	other = sim.vcpus[1].gs_base;
+	sim.vcpus[0].gs_base = other;
+	sim_poke64(sim_stack_word(SIM_SWAPPER_1, 0x80), inside);
+	expect_in_use(inside, 0);
+	bench_start_sealed();
+	sim.vcpus[0].cpl = 0;
+	sim.vcpus[0].gs_base = sim.vcpus[0].kernel_gs_base;
+	sim.vcpus[0].kernel_gs_base = other;
+	sim.vcpus[0].rsp = sim_stack_gva(SIM_CALLER) + SIM_STACK_SIZE - 0x80;
+	sim_poke64(sim_stack_word(SIM_CALLER, 0x80), inside);
+	expect_in_use(inside, 42);
+}
+
+/* The lists are slow to read: nothing holds the vCPUs for longer than allowed. */
+static void slow_memory(u64 gpa, u64 len)
+{
+	(void)gpa;
+	(void)len;
+	if (sim.stopped)
+		sim.now += 40000;
+}
+
+static enum us_error apply_with_stop(u64 us)
+{
+	bundle_spec_default(&bench_spec, F, 1);
+	make_bundle(&bench_spec, &bench_blob);
+	return bench_send(US_OP_APPLY, &bench_blob, &bench_key, us << 32 | 50);
+}
+
+static u64 longest;
+
+static void measure(void)
+{
+	if (sim.now - sim.stopped_since > longest)
+		longest = sim.now - sim.stopped_since;
+}
+
+static void too_long_a_stop(void)
+{
+	const struct us_receipt *receipt = (void *)bench_response;
+
+	bench_start_sealed();
+	sim.on_read = slow_memory;
+	sim.on_release = measure;
+	longest = 0;
+	ASSERT_REFUSED(STOP_LENGTH, apply_with_stop(500));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], 500);
+	CU_ASSERT(strlen(bench_answer.text) > 0);
+	CU_ASSERT(sim.backoffs > 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "not finished: "));
+	/* It may be over by what lies between two looks at the clock. */
+	CU_ASSERT(longest > 500000 && longest < 4000000);
+	ASSERT_OK(apply_with_stop(500000));
+	CU_ASSERT_EQUAL(receipt->attempts, 1);
+	CU_ASSERT(receipt->stop_ns > 500000);
+	/* The most that can be asked for. */
+	ASSERT_REFUSED(BAD_REQUEST, apply_with_stop(1000001));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], 1000001);
+}
+
+/* A file with more ranges than two, found by halving. */
+static void many_ranges(void)
+{
+	static struct code_range ranges[STACK_CHECK_RANGES];
+	u32 i, count = ARRAY_SIZE(ranges);
+
+	for (i = 0; i < count; i++) {
+		u64 start = 0x100000 + (u64)(i * 2654435761u % count) * 64;
+
+		ranges[i] = (struct code_range) { start, start + 40, "small" };
+	}
+	ranges[17] = (struct code_range) { 0x100800, 0x110000, "large" };
+	code_ranges_set(ranges, count);
+	for (i = 0; i < count * 64; i += 5) {
+		const struct code_range *found = code_ranges_find(0x100000 + i);
+		u64 word = 0x100000 + i;
+		bool any = false;
+		u32 k;
+
+		if (found) {
+			CU_ASSERT(found->start < word && word < found->end);
+			continue;
+		}
+		for (k = 0; k < count && !any; k++)
+			any = ranges[k].start < word && word < ranges[k].end;
+		CU_ASSERT_FALSE(any);
+	}
+	code_ranges_set(ranges, 0);
+	CU_ASSERT_PTR_NULL(code_ranges_find(0x100010));
+}
+
 const struct test in_use_tests[] = {
 	{ "vCPU inside", vcpu_inside },
 	{ "vCPU's registers", vcpu_register },
@@ -302,5 +558,13 @@ const struct test in_use_tests[] = {
 	{ "self-patching meanwhile", text_write_meanwhile },
 	{ "broken task lists", broken_lists },
 	{ "unknown CPU", unknown_cpu },
+	{ "a task that rests", resting_task },
+	{ "a task that ran since", ran_since },
+	{ "a task that was running", was_running },
+	{ "kernels that do not tell", nothing_to_tell },
+	{ "an exception on top of an interrupt", nested_exception },
+	{ "a program that lies about GS", lying_program },
+	{ "too long a stop", too_long_a_stop },
+	{ "many ranges", many_ranges },
 	{ 0 },
 };

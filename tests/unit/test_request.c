@@ -128,15 +128,23 @@ static void bad_fields(void)
 	ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));
 }
 
-/* Images that are not for tests cannot be told to break. */
+/* What cannot be armed. */
 static void fault_refused(void)
 {
+	static const u64 args[] = {
+		0, 4, US_FAULT_AT(US_FAULT_CRASH, US_STEPS),
+		US_FAULT_AT(US_FAULT_HANG_STOPPED, US_STEP_COMMIT),
+		US_FAULT_AT(US_FAULT_CRASH, US_STEP_COMMIT) | 1 << 16, ~0ull,
+	};
 	struct us_request request;
+	u32 i;
 
 	bench_start(0);
-	request = bench_request(US_OP_FAULT);
-	request.arg = US_FAULT_CRASH;
-	ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));
+	for (i = 0; i < ARRAY_SIZE(args); i++) {
+		request = bench_request(US_OP_FAULT);
+		request.arg = args[i];
+		ASSERT_REFUSED(BAD_REQUEST, bench_ring(&request));
+	}
 }
 
 static void out_too_small(void)

@@ -217,12 +217,19 @@ static void write_fails(void)
 	CU_ASSERT(text_as_before());
 }
 
+static void never_stop(void)
+{
+	sim.fail_stop = 1;
+}
+
 static void stop_fails(void)
 {
 	bench_start_sealed();
 	ASSERT_OK(bench_apply(F, 1));
-	sim.fail_stop = 1;
+	sim.on_stop = never_stop;
 	ASSERT_REFUSED(STOP_FAILED, bench_revert());
+	sim.on_stop = NULL;
+	sim.fail_stop = 1;
 	ASSERT_OK(bench_revert());
 }
 
