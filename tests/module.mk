@@ -14,7 +14,8 @@ include $(wildcard tests/*/module.mk)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
 GUEST := $(OUT)/guest
-GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf us-klp)
+GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf us-klp \
+	us-tables)
 
 $(GUEST_PROGRAMS): $(GUEST)/%: $(OBJ)/host/tests/guest/%.o $(OBJ)/host/common/errors.o
 	@mkdir -p $(@D)

@@ -7,111 +7,39 @@
  * MTRRs do not count under EPT (29.3.7), so that its entries have to say what they
  * would have said.
  */
+#include "vmx/mtrr.h"
 #include "vmx/vmx.h"
 
 #define POINTER_WRITE_BACK	6u
 #define POINTER_LEVELS_4	(3u << 3)
 
 #define TYPE_SHIFT	3
-#define TYPE_UC		0u
-#define TYPE_WT		4u
-#define TYPE_WB		6u
 
-/* SDM volume 3, 12.11. */
 #define MSR_MTRR_CAP		0x0feu
+#define CAP_VARIABLE(cap)	((cap) & 0xff)
 #define MSR_MTRR_BASE(n)	(0x200u + 2 * (n))
 #define MSR_MTRR_MASK(n)	(0x201u + 2 * (n))
 #define MSR_MTRR_DEFAULT	0x2ffu
-#define CAP_VARIABLE(cap)	((cap) & 0xff)
-#define DEFAULT_ON		(1u << 11)
-#define DEFAULT_FIXED_ON	(1u << 10)
-#define MASK_VALID		(1u << 11)
-#define MAX_VARIABLE		32u
-#define FIXED_END		0x100000u
-#define FIXED_MSRS		11u
 
-static struct {
-	u64 base, mask;
-	u8 type;
-} variable[MAX_VARIABLE];
-static u32 variables;
-static u64 default_type;
-static u64 fixed[FIXED_MSRS];
+static struct mtrrs mtrrs;
 
 void vmx_ept_init(void)
 {
-	static const u32 msrs[FIXED_MSRS] = {
+	static const u32 fixed[MTRR_FIXED] = {
 		0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d,
 		0x26e, 0x26f
 	};
 	u32 count = CAP_VARIABLE(rdmsr(MSR_MTRR_CAP));
 
-	default_type = rdmsr(MSR_MTRR_DEFAULT);
-	variables = 0;
-	for (u32 i = 0; i < count && i < MAX_VARIABLE; i++) {
-		u64 base = rdmsr(MSR_MTRR_BASE(i)), mask = rdmsr(MSR_MTRR_MASK(i));
-
-		if (!(mask & MASK_VALID))
-			continue;
-		variable[variables].base = base & PAGE_MASK;
-		variable[variables].mask = mask & PAGE_MASK;
-		variable[variables++].type = base & 0xff;
+	mtrrs.count = count < MTRR_VARIABLE ? count : MTRR_VARIABLE;
+	mtrrs.default_type = rdmsr(MSR_MTRR_DEFAULT);
+	for (u32 i = 0; i < mtrrs.count; i++) {
+		mtrrs.variable[i].base = rdmsr(MSR_MTRR_BASE(i));
+		mtrrs.variable[i].mask = rdmsr(MSR_MTRR_MASK(i));
 	}
-	for (u32 i = 0; i < FIXED_MSRS; i++)
-		fixed[i] = default_type & DEFAULT_FIXED_ON ? rdmsr(msrs[i]) : 0;
-}
-
-/* Below 1 MiB: a byte for each 64, 16 or 4 KiB. */
-static u8 fixed_type(u64 pa)
-{
-	u64 msr, byte;
-
-	if (pa < 0x80000) {
-		msr = 0;
-		byte = pa >> 16;
-	} else if (pa < 0xc0000) {
-		msr = 1 + (pa - 0x80000) / 0x20000;
-		byte = pa >> 14 & 7;
-	} else {
-		msr = 3 + (pa - 0xc0000) / 0x8000;
-		byte = pa >> 12 & 7;
-	}
-	return (u8)(fixed[msr] >> byte * 8);
-}
-
-/* Several at a place: uncached wins, then write-through; others do not overlap. */
-static u8 stronger(u8 a, u8 b)
-{
-	if (a == TYPE_UC || b == TYPE_UC)
-		return TYPE_UC;
-	return a == TYPE_WT ? a : b;
-}
-
-/* @len: a power of two, @pa a multiple of it. */
-static u8 mtrr_type(u64 pa, u64 len, bool *uniform)
-{
-	u8 type = default_type & 0xff;
-	bool found = false;
-
-	*uniform = true;
-	if (!(default_type & DEFAULT_ON))
-		return TYPE_UC;
-	if (pa < FIXED_END && (default_type & DEFAULT_FIXED_ON)) {
-		*uniform = len <= PAGE_SIZE;
-		return fixed_type(pa);
-	}
-	for (u32 i = 0; i < variables; i++) {
-		if ((pa ^ variable[i].base) & variable[i].mask & ~(len - 1))
-			continue;
-		if (variable[i].mask & (len - 1))
-			*uniform = false;
-		if ((pa ^ variable[i].base) & variable[i].mask)
-			continue;
-		type = found ? stronger(type, variable[i].type) :
-			variable[i].type;
-		found = true;
-	}
-	return type;
+	for (u32 i = 0; i < MTRR_FIXED; i++)
+		if (mtrrs.default_type & MTRR_FIXED_ON)
+			mtrrs.fixed[i] = rdmsr(fixed[i]);
 }
 
 static bool is_ram(u64 pa, u64 len, bool *partly)
@@ -132,15 +60,15 @@ static bool is_ram(u64 pa, u64 len, bool *partly)
 /* Memory is write-back, whatever the MTRRs say: so is the hypervisor's view of it. */
 struct memory_type vmx_memory_type(u64 pa, u64 len)
 {
-	struct memory_type type = { TYPE_WB << TYPE_SHIFT, true };
+	struct memory_type type = { MTRR_WB << TYPE_SHIFT, true };
 	bool partly, uniform;
 	u8 mtrr;
 
 	if (is_ram(pa, len, &partly))
 		return type;
-	mtrr = mtrr_type(pa, len, &uniform);
+	mtrr = mtrr_type(&mtrrs, pa, len, &uniform);
 	type.bits = (u64)mtrr << TYPE_SHIFT;
-	type.uniform = uniform && (!partly || mtrr == TYPE_WB);
+	type.uniform = uniform && (!partly || mtrr == MTRR_WB);
 	return type;
 }
 

@@ -44,6 +44,8 @@ struct test {
 	SUITE(task_lists)	\
 	SUITE(faults)		\
 	SUITE(vmx)		\
+	SUITE(events)		\
+	SUITE(mtrr)		\
 	SUITE(unwind)		\
 	SUITE(agent)		\
 	SUITE(errors)
