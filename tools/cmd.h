@@ -9,6 +9,7 @@ enum us_error cmd_baseline(int argc, char **argv);
 enum us_error cmd_bundle(int argc, char **argv);
 enum us_error cmd_diff(int argc, char **argv);
 enum us_error cmd_unwind(int argc, char **argv);
+enum us_error cmd_gate(int argc, char **argv);
 enum us_error cmd_build(int argc, char **argv);
 enum us_error cmd_revert_auth(int argc, char **argv);
 enum us_error cmd_sign(int argc, char **argv);

@@ -226,6 +226,45 @@ static const struct code_prefix *find_prefix(const struct author *author,
 	return NULL;
 }
 
+static enum us_error put_callee(struct author *author, u32 index,
+				const char *name)
+{
+	u32 symbol = side_symbol_named(author->kernel, name);
+	struct place place;
+
+	if (symbol == SIDE_NONE ||
+	    author->kernel->symbols[symbol].type != STT_FUNC)
+		return author_refuse(author, REASON_REFERENCE,
+				     "the kernel has no %s()", name);
+	place = author_kernel(author, author->kernel->symbols[symbol].address);
+	return author_branch(author, index, 0xe8, &place);
+}
+
+/* The prefix lies at the start of the body, as long as it is by itself. */
+static enum us_error emit_prefix_code(struct author *author, u32 index,
+				      const struct code_prefix *prefix)
+{
+	struct body *body = &author->bodies[index];
+	enum us_error error = US_OK;
+	u64 at = 0;
+	u32 i;
+
+	for (i = 0; i < prefix->mark_count && !error; i++) {
+		const struct code_mark *mark = &prefix->marks[i];
+
+		error = author_put(body, prefix->code + at, mark->at - at);
+		at = mark->at;
+		if (!error && mark->depth == CODE_MARK_CALL) {
+			error = put_callee(author, index, prefix->callee);
+			at += CODE_CALL_LEN;
+		} else if (!error) {
+			error = author_unwind_called(author, index, mark->depth);
+		}
+	}
+	return error ? error : author_put(body, prefix->code + at,
+					  prefix->len - at);
+}
+
 static enum us_error emit_prefix(struct author *author, u32 index)
 {
 	struct body *body = &author->bodies[index];
@@ -236,7 +275,7 @@ static enum us_error emit_prefix(struct author *author, u32 index)
 		return US_OK;
 	error = author_unwind_called(author, index, 0);
 	if (!error)
-		error = author_put(body, prefix->code, prefix->len);
+		error = emit_prefix_code(author, index, prefix);
 	if (!error)
 		error = author_put_return(author, index);
 	if (!error)

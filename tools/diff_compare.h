@@ -15,11 +15,23 @@ enum change_kind {
 	CHANGE_NEW_EXPORT,	/* a symbol that modules may now use */
 };
 
+/* At @at of such code: from here on @depth bytes lie on the stack above the return
+ * address; or a call to the callee stands there. */
+#define CODE_MARK_CALL		0x80000000u
+#define CODE_CALL_LEN		5u
+
+struct code_mark {
+	u32 at, depth;
+};
+
 /* Code that goes in front of a new body. It comes to its end, where a return is put,
  * or takes a branch to the body, whose distance ends at @skip. */
 struct code_prefix {
 	const u8 *code;
 	u64 len, skip;
+	const struct code_mark *marks;	/* ascending; may be none */
+	u32 mark_count;
+	const char *callee;		/* the kernel's function that it calls */
 };
 
 struct change {

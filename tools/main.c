@@ -11,6 +11,7 @@ const struct command commands[] = {
 	{ "build", "make a bundle from a source fix", cmd_build },
 	{ "unwind", "make the bundle for stack traces through bundles' code",
 	  cmd_unwind },
+	{ "gate", "make the bundle that lets modules wait for theirs", cmd_gate },
 	{ "sign", "sign a file as minisign does", cmd_sign },
 	{ "verify", "check a file's signature", cmd_verify },
 	{ "authorize-revert", "make the authorisation to take a bundle back",

@@ -45,7 +45,8 @@ TOOLS_AUTHOR := $(TOOLS_INSPECT) tools/cmd_baseline.c tools/kernel_image.c \
 	tools/diff_entry.c \
 	tools/diff_plan.c tools/diff_together.c \
 	tools/diff_bundle.c tools/diff_report.c \
-	tools/cmd_diff.c tools/cmd_unwind.c tools/unwind_hook.S $(TOOLS_BUILD)
+	tools/cmd_diff.c tools/cmd_unwind.c tools/unwind_hook.S tools/cmd_gate.c tools/gate_hook.S \
+	tools/hook_bundle.c $(TOOLS_BUILD)
 
 $(OUT)/underseal: $(call objects,host,tools/main.c $(TOOLS_BASE) $(TOOLS_AUTHOR))
 	@mkdir -p $(@D)
