@@ -134,6 +134,21 @@ $(G)/patched/.made: $(wildcard tests/guest/patched/*) $(K)/version $(UNDERSEAL) 
 		$(UNDERSEAL) sign $(@D)/$$file --key $(TEST_KEY) 2> /dev/null; done
 	$(Q)strip --strip-debug $(@D)/us_patched.ko && touch $@
 
+# Modules wait for their bundles; and a bundle that goes again by itself.
+$(G)/gate/.made: $(K)/version $(G)/patch/version.o $(G)/baseline.ubase $(UNDERSEAL) \
+		$(TEST_KEY)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)$(UNDERSEAL) gate $(K)/vmlinux --generation 100 -o $(@D)/gate.upatch
+	$(Q)$(UNDERSEAL) authorize-revert $(@D)/gate.upatch -o $(@D)/gate.revert
+	$(Q)set -e; for n in 1 2 3; do \
+		$(UNDERSEAL) bundle $(G)/patch/version.o \
+		--baseline $(G)/baseline.ubase --system-map $(K)/System.map \
+		--generation $$((100 + n)) --name hasty$$n \
+		--probation 10 --watch die_counter/4 -o $(@D)/hasty$$n.upatch; done
+	$(Q)set -e; for file in $(@D)/*.upatch $(@D)/*.revert; do \
+		$(UNDERSEAL) sign $$file --key $(TEST_KEY) 2> /dev/null; done
+	$(Q)touch $@
+
 $(PATCHES:%=$(G)/%.upatch): $(G)/%.upatch: $(G)/patch/%.o $(G)/baseline.ubase \
 		$(UNDERSEAL)
 	$(Q)$(UNDERSEAL) bundle $< --baseline $(G)/baseline.ubase \
@@ -171,10 +186,11 @@ $(G)/bad/.made: tests/system/bad_inputs.py $(SIGNED) $(SIGNED:=.minisig) \
 
 $(G)/data.img: $(G)/us_attack.ko $(G)/us_live.ko $(SIGNED) $(SIGNED:=.minisig) \
 		$(G)/bad/.made $(MAPPING_VALUES:%=$(G)/mapping-%.minisig) \
-		$(G)/modules/.made $(G)/patched/.made \
+		$(G)/modules/.made $(G)/patched/.made $(G)/gate/.made \
 		| $(G)/initramfs.img
 	$(Q)rm -rf $(G)/data && mkdir $(G)/data
 	$(Q)cp -r $(filter-out %/.made,$^) $(G)/bad $(G)/modules $(G)/patched \
+		$(G)/gate \
 		$(K)/vmlinuz $(G)/data/
 	$(Q)rm -f $@
 	$(Q)mke2fs -q -F -t ext4 -d $(G)/data -L data $@ \

@@ -19,6 +19,7 @@ enum us_error cmd_inspect(int argc, char **argv);
 /* Against the running system. */
 enum us_error cmd_seal(int argc, char **argv);
 enum us_error cmd_apply(int argc, char **argv);
+enum us_error cmd_await(int argc, char **argv);
 enum us_error cmd_revert(int argc, char **argv);
 enum us_error cmd_list(int argc, char **argv);
 enum us_error cmd_health(int argc, char **argv);

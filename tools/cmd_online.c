@@ -195,6 +195,39 @@ enum us_error cmd_revert(int argc, char **argv)
 	return error ? error : change(US_OP_REVERT, &options, "reverted");
 }
 
+static const struct argp_option await_options[] = {
+	SIGNATURE_OPTION, TIMEOUT_OPTION, { 0 }
+};
+static const struct argp await_argp = {
+	.options = await_options, .parser = parse, .args_doc = "BUNDLE",
+	.doc = "Let the module that a signed bundle is for wait, whenever it is "
+	"loaded, until that bundle is installed. The kernel has to have the bundle "
+	"of 'underseal gate'.",
+};
+
+enum us_error cmd_await(int argc, char **argv)
+{
+	struct options options = { .wants_file = true };
+	struct ring_request request = { 0 };
+	const struct us_patch_info *patch;
+	enum us_error error;
+
+	error = parse_options(&await_argp, argc, argv, &options);
+	if (!error)
+		error = carry_file(US_OP_AWAIT, &options, &request);
+	if (!error) {
+		patch = carry_answer(&request, sizeof(*patch));
+		if (!patch)
+			error = US_E_PROTOCOL;
+		else if (cli_json)
+			print_json(patch_json(patch));
+		else
+			patch_print(patch);
+	}
+	ring_release(&request);
+	return error;
+}
+
 static const struct argp_option plain_options[] = { TIMEOUT_OPTION, { 0 } };
 
 static const struct argp status_argp = {

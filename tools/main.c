@@ -22,6 +22,7 @@ const struct command commands[] = {
 	{ "seal-module", "verify a loaded module and protect its code",
 	  cmd_seal_module },
 	{ "apply", "install a signed bundle", cmd_apply },
+	{ "await", "let a module wait for a signed bundle", cmd_await },
 	{ "revert", "take a bundle back", cmd_revert },
 	{ "health", "confirm that the server is well with a patch", cmd_health },
 	{ "retry", "try a bundle again that the server went down with", cmd_retry },

@@ -24,6 +24,7 @@ import agent_checks
 import audit_checks
 import control_checks
 import files
+import gate_checks
 import load_checks
 import loader_checks
 import machine
@@ -116,6 +117,8 @@ def jobs(report, kernel, scratch, only):
               smp)
     suite("modules", module_checks.CHECKS, 2)
     suite("module-patches", module_patch_checks.CHECKS, 2)
+    suite("module-gate", gate_checks.CHECKS, 2)
+    suite("probation", gate_checks.PROBATION, 2)
     suite("guest-agent", agent_checks.CHECKS, 2)
     work.append(lambda: run_suite(
         report, "agent-reboots", reboot_checks.CHECKS,

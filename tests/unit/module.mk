@@ -10,7 +10,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_C
 		vmx/controls.c vmx/mtrr.c) \
 	$(addprefix guest-agent/,install.c health.c store.c marks.c bundle_id.c \
 		carry.c file.c fail.c) \
-	tools/unwind_hook.S
+	tools/unwind_hook.S tools/gate_hook.S
 CFLAGS_asan += -Iguest-agent
 UNIT_PROGRAMS += $(OUT)/tests/unit $(OUT)/tests/unit-asan
 UNIT_LIBS := -lcunit -lsodium

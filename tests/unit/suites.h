@@ -33,6 +33,7 @@ struct test {
 	SUITE(modules)		\
 	SUITE(health)		\
 	SUITE(await)		\
+	SUITE(gate)		\
 	SUITE(module_patches)	\
 	SUITE(dropped)		\
 	SUITE(module_file)	\

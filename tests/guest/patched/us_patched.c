@@ -25,6 +25,19 @@ static int get_answer(char *text, const struct kernel_param *param)
 #endif
 }
 
+/* How the module was when its first code ran. */
+static char *born = "unborn";
+module_param(born, charp, 0444);
+
+static noinline void be_born(void)
+{
+#ifdef FIXED
+	WRITE_ONCE(born, "fixed");
+#else
+	WRITE_ONCE(born, "faulty");
+#endif
+}
+
 static const struct kernel_param_ops answer_ops = {
 	.get = get_answer,
 };
@@ -32,6 +45,7 @@ module_param_cb(answer, &answer_ops, NULL, 0444);
 
 static int __init patched_init(void)
 {
+	be_born();
 	return 0;
 }
 

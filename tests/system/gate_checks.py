@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Modules that wait at the gate for their bundle; patches whose health nobody confirms; a
+kernel that panics with a patch installed.
+
+What the agent does when a module is being loaded, a loop of shell does here.
+"""
+import re
+import time
+
+from harness import expect, expect_equal, needed
+
+G = "/data/gate"
+P = "/data/patched"
+NAME = "us_patched"
+ANSWER = f"/sys/module/{NAME}/parameters/answer"
+BORN = f"/sys/module/{NAME}/parameters/born"
+FIXED = "fixed 40 of 40"
+
+# Seals a module that is being loaded and hands its bundle over, as often as it comes.
+CARRIER = (f"while [ -e /tmp/carry ]; do "
+           f"if grep -q '^{NAME} .* Loading ' /proc/modules && "
+           f"underseal-guest seal-module {NAME} {P}/{NAME}.umod; "
+           f"then underseal-guest apply {P}/answer.upatch; fi; "
+           f"usleep 50000; done")
+
+
+def carry(server, on):
+    if on:
+        server.run("touch /tmp/carry")
+        server.run(f"( {CARRIER} ) > /tmp/carrier.log 2>&1 &")
+    else:
+        server.run("rm -f /tmp/carry")
+
+
+def patches(server):
+    return {patch["name"]: patch
+            for patch in server.tool_ok("list")["patches"]}
+
+
+def log(server):
+    return [entry["text"] for entry in server.tool_ok("log")["entries"]]
+
+
+def logged(server, text):
+    return any(text in line for line in log(server))
+
+
+def wait_for(what, name, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        expect(time.monotonic() < end, f"{name}: not in {seconds} s")
+        time.sleep(0.5)
+
+
+@needed
+def gate(server):
+    """the gate is installed, and modules that nobody waits for load at once"""
+    server.tool_ok("seal /data/baseline.ubase")
+    server.tool_ok(f"apply {G}/gate.upatch")
+    server.run(f"insmod {P}/{NAME}.ko")
+    expect_equal(server.run(f"cat {BORN}").strip(), "faulty", "unpatched")
+    server.run(f"rmmod {NAME}")
+    server.run("modprobe dummy && rmmod dummy")
+    expect(not logged(server, "MODULE_WAITS"), "somebody waited")
+
+
+@needed
+def refused(server):
+    """an awaited module without its bundle is not loaded, and leaves nothing"""
+    awaited = server.tool_ok(f"await {P}/answer.upatch")
+    expect_equal(awaited["state"], "awaited", "state")
+    start = time.monotonic()
+    status, text = server.sh(f"insmod {P}/{NAME}.ko", 180)
+    expect(status, "the module was loaded")
+    expect("temporarily unavailable" in text, text)
+    expect(time.monotonic() - start > 5, "it did not wait")
+    server.run(f"! grep {NAME} /proc/modules && ! ls -d /sys/module/{NAME}")
+    expect(logged(server, f"MODULE_WAITS 1 0 {NAME}"), "no word in the log")
+    waits = [line for line in log(server) if "MODULE_WAITS" in line]
+    expect_equal(len(waits), 1, "lines about it")
+    server.run("modprobe dummy && rmmod dummy")
+
+
+@needed
+def first_code(server):
+    """with it, the first code of the module that runs is patched"""
+    carry(server, True)
+    server.run(f"insmod {P}/{NAME}.ko", 180)
+    expect_equal(server.run(f"cat {BORN}").strip(), "fixed",
+                 server.run("cat /tmp/carrier.log"))
+    expect_equal(server.run(f"cat {ANSWER}").strip(), FIXED, "its answer")
+    expect_equal(patches(server)["answer"]["module"], NAME, "list")
+    state = [module["state"] for module in server.tool_ok("modules")["modules"]
+             if module["name"] == NAME]
+    expect_equal(state, ["verified"], "the module's state")
+
+
+def again(server):
+    """each time that it is loaded"""
+    for turn in range(8):
+        server.run(f"rmmod {NAME}")
+        server.run(f"insmod {P}/{NAME}.ko", 180)
+        expect_equal(server.run(f"cat {BORN}").strip(), "fixed",
+                     f"turn {turn}")
+
+
+def races(server):
+    """two load it at once while another unloads it, and others come and go"""
+    loads = (f"i=0; while [ $i -lt 6 ]; do insmod {P}/{NAME}.ko; "
+             f"i=$((i + 1)); done")
+    unloads = (f"i=0; while [ $i -lt 12 ]; do "
+               f"grep -q faulty {BORN} && echo > /tmp/faulty; "
+               f"rmmod {NAME}; modprobe dummy; rmmod dummy; usleep 300000; "
+               f"i=$((i + 1)); done")
+    server.run(f"( {loads} ) & ( {loads} ) & ( {unloads} ) & wait", 600)
+    server.sh(f"rmmod {NAME}")
+    server.run(f"insmod {P}/{NAME}.ko", 180)
+    expect_equal(server.run(f"cat {BORN}").strip(), "fixed", "the last one")
+    expect_equal(server.sh("ls /tmp/faulty")[0], 1, "one ran unpatched")
+
+
+def stopped(server):
+    """without a carrier it is refused again, and a revert lets it through"""
+    carry(server, False)
+    server.run(f"rmmod {NAME}")
+    status, _ = server.sh(f"insmod {P}/{NAME}.ko", 180)
+    expect(status, "the module was loaded")
+    carry(server, True)
+    server.run(f"insmod {P}/{NAME}.ko", 180)
+    carry(server, False)
+    server.tool_ok(f"revert {P}/answer.revert")
+    server.run(f"rmmod {NAME}; insmod {P}/{NAME}.ko", 180)
+    expect_equal(server.run(f"cat {BORN}").strip(), "faulty", "taken back")
+    server.run(f"rmmod {NAME}")
+
+
+def clean(server):
+    """the kernel never complained, and the gate can be taken away"""
+    server.tool_ok(f"revert {G}/gate.revert")
+    expect_equal(server.kernel_trouble(), "", "kernel log")
+    expect_equal(server.tool_ok("status")["writes_refused"], 0, "refused")
+
+
+CHECKS = [gate, refused, first_code, again, races, stopped, clean]
+
+
+@needed
+def sealed(server):
+    """the kernel is sealed"""
+    server.tool_ok("seal /data/baseline.ubase")
+
+
+@needed
+def not_confirmed(server):
+    """a patch whose health nobody confirms is taken back; log and serial say so"""
+    before = server.run("cat /proc/version")
+    server.tool_ok(f"apply {G}/hasty1.upatch")
+    expect_equal(patches(server)["hasty1"]["state"], "probation", "state")
+    expect(server.run("cat /proc/version") != before, "no effect")
+    wait_for(lambda: "hasty1" not in patches(server), "taken back")
+    expect_equal(server.run("cat /proc/version"), before, "what it says")
+    expect(logged(server, "no word of health in 10 s: taking back hasty1"),
+           "no word in the log")
+    expect(logged(server, "taken back: hasty1 generation 101"), "no word")
+    expect("underseal: taken back: hasty1 generation 101" in server.console(),
+           "no word on the serial line")
+
+
+def confirmed_stays(server):
+    """one that is confirmed stays"""
+    receipt = server.tool_ok(f"apply {G}/hasty2.upatch")
+    server.tool_ok(f"health {receipt['bundle_id']}")
+    expect_equal(patches(server)["hasty2"]["state"], "active", "state")
+    time.sleep(13)
+    expect_equal(patches(server)["hasty2"]["state"], "active", "state")
+
+
+def panicked(server):
+    """a panic is reported on the serial line, with the patch"""
+    server.run("echo 0 > /proc/sys/kernel/panic; "
+               "( sleep 1; echo c > /proc/sysrq-trigger ) &")
+    wait_for(lambda: "the kernel panicked with hasty2" in server.console(),
+             "the report")
+    expect(re.search(r"underseal: the kernel panicked on CPU \d+, patches "
+                     r"installed: 1", server.console()), "no first line")
+
+
+PROBATION = [sealed, not_confirmed, confirmed_stays, panicked]
