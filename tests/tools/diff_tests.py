@@ -171,6 +171,16 @@ def test_choice():
     made("--exclude", *both, *make, "--partial", "-x", "says,loops")
     equal("less what was excluded", len(read_bundle("d.upatch")["hunks"]),
           len(patched) - 2)
+    rules = made("rules of a bundle", *both, *make, "-f", "chosen,plain",
+                 "--cumulative", "--needs", "other", "--write", "counter "
+                 "hex:00000000 hex:01000000", "--probation", "5", "--watch",
+                 "counter:3")
+    equal("are in it", (rules["cumulative"], rules["links"][0]["name"],
+                        rules["writes"][0]["variable"],
+                        rules["watches"][0]["allowed"]),
+          (True, "other", "counter", 3))
+    refused("VARIABLE_SEALED in --write", *both, *make, "-f", "chosen,plain",
+            "--write", "plain/1 0 1", says="plain is code")
     made("--partial", *both, *make, "--partial")
 
 
