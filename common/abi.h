@@ -72,8 +72,8 @@ enum us_op {
 	US_OP_SEAL = 2,		/* in[0] baseline, in[1] its .minisig;
 				 * out: struct us_seal_report */
 	US_OP_APPLY = 3,	/* in[0] bundle, in[1] its .minisig,
-				 * arg = deadline in ms (0: default);
-				 * out: struct us_receipt */
+				 * arg = deadline in ms | longest stop in us << 32
+				 * (0: default); out: struct us_receipt */
 	US_OP_REVERT = 4,	/* in[0] revert authorisation, in[1] its .minisig,
 				 * arg as for apply; out: struct us_receipt */
 	US_OP_LIST = 5,		/* out: struct us_patch_info[] */

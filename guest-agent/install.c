@@ -143,7 +143,8 @@ static enum us_error apply_marked(const struct install_options *options,
 static bool may_pass(enum us_error error)
 {
 	return error == US_E_FUNCTION_IN_USE || error == US_E_STOP_FAILED ||
-	       error == US_E_BUSY || error == US_E_TIMEOUT;
+	       error == US_E_STOP_LENGTH || error == US_E_BUSY ||
+	       error == US_E_TIMEOUT;
 }
 
 /* No other bundle has a chance either. */
