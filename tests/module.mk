@@ -8,6 +8,7 @@ include $(wildcard tests/*/module.mk)
 ## make demo       show the main job, unattended, in plain sentences
 ## make unit       the tests that need no emulator, some minutes (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
+## make test-bochs  an Intel machine in Bochs alone; make test-qemu: AMD ones in QEMU
 ## make author-guest  a bundle made by underseal diff of two Debian kernels, in a guest
 ## make soak       a sealed server traces, loads modules, works (SOAK_MINUTES=120)
 ## make load       1,000 applies under load with 1, 2, 4 and 8 CPUs (LOAD_CPUS= APPLY_TIMES=)
@@ -26,7 +27,7 @@ $(GUEST)/initramfs.img: build/run/make-initramfs tests/guest/init \
 	$(Q)build/run/make-initramfs $@ $(filter-out $<,$^)
 
 $(GUEST)/grub.efi: build/run/make-grub tests/module.mk
-	$(Q)build/run/make-grub $@ "console=ttyS0,115200 us.agent no_timer_check"
+	$(Q)build/run/make-grub $@ "console=ttyS0,115200 us.agent no_timer_check cryptomgr.notests"
 
 # Tracers, and what else makes a kernel patch itself, as Debian ships them.
 TOOLS := perf trace-cmd bpftrace nft kexec stress-ng modprobe rmmod insmod
@@ -246,10 +247,18 @@ author-guest:
 MORE_KERNELS := 6.12-cloud-amd64 6.1-amd64
 
 # The unit tests' count is added to the system tests' by run_tests.py.
+MACHINES ?= bochs qemu
 test:
 	$(Q)mkdir -p $(OUT)
 	$(Q)$(MAKE) --no-print-directory unit 2>&1 | tee $(OUT)/unit.log; \
 		echo $${PIPESTATUS[0]} > $(OUT)/unit.status
+	$(Q)$(MAKE) --no-print-directory test-machines
+
+test-qemu test-bochs: test-%:
+	$(Q)$(MAKE) --no-print-directory MACHINES=$* \
+		$(if $(filter bochs,$*),MORE_KERNELS=) test-machines
+
+test-machines:
 	$(Q)release=$$(build/run/fetch-kernel $(KERNEL)) || exit 1; \
 		for kind in $(MORE_KERNELS); do \
 			if other=$$(build/run/fetch-kernel $$kind); then \
@@ -259,7 +268,8 @@ test:
 			else missing="$$missing $$kind"; fi; \
 		done; \
 		OTHER_KERNELS="$$more" MISSING_KERNELS="$$missing" \
+		MACHINES="$(MACHINES)" \
 		$(MAKE) --no-print-directory KREL=$$release do-test
 test: SHELL := /bin/bash
 
-PHONY += run demo test load bench soak debian-server author-guest
+PHONY += run demo test test-qemu test-bochs test-machines load bench soak debian-server author-guest

@@ -17,9 +17,9 @@ OVMF = "/usr/share/ovmf/OVMF.fd"
 VGA_BIOS = "/usr/share/seabios/vgabios-stdvga.bin"
 CPU = "corei7_haswell_4770"
 
-# Instructions per second of the guest's clock. What a guest waits for costs so many
-# instructions; at less, its timer interrupts leave no time for work.
-IPS = 50000000
+# Instructions of each CPU in a second of the guest's clock. A second that a guest waits
+# costs as many; with fewer, its timer interrupts leave little for work.
+IPS = 25000000
 
 CONFIGURATION = """\
 plugin_ctrl: unmapped=true, biosdev=true, speaker=false, serial=true, iodebug=true, gameport=false

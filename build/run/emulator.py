@@ -33,8 +33,8 @@ class Emulator:
 
     process	its process
     agent	the guest's second serial line, a connected stream socket
-    can		what tests may ask of it beyond its serial lines: "physical",
-		"nmi", "qmp"
+    can		what tests may ask of it beyond its serial lines: "physical" and
+		"nmi" as below, "qmp", "clock": the guest's time is the host's
     slowness	how many times longer than in QEMU things take
     """
     name = "emulator"

@@ -9,7 +9,9 @@ OUT = os.path.join(ROOT, "build/out")
 
 # panic=0: a guest that panics stays where it is, for the log to tell. no_timer_check:
 # on a busy host the emulator may be too late for Linux's first look at its timer.
-AGENT_ARGS = "console=ttyS0,115200 us.agent panic=0 no_timer_check"
+# cryptomgr.notests: self-tests that take long on a slow emulator.
+AGENT_ARGS = ("console=ttyS0,115200 us.agent panic=0 no_timer_check "
+              "cryptomgr.notests")
 SHELL_ARGS = "console=ttyS0,115200 quiet panic=0 no_timer_check"
 
 

@@ -82,7 +82,7 @@ def connect(path, deadline):
 
 class Qemu(Emulator):
     name = "QEMU"
-    can = frozenset(("physical", "nmi", "qmp"))
+    can = frozenset(("physical", "nmi", "qmp", "clock"))
 
     def __init__(self, settings, folder, console, esp, data, extra=()):
         self.folder = folder

@@ -5,7 +5,7 @@
  *
  *	us-probe tsc			time stamp counter
  *	us-probe cpuid LEAF [SUBLEAF]	EAX EBX ECX EDX in hex
- *	us-probe vmmcall		VMMCALL at CPL 3
+ *	us-probe hypercall		VMCALL (Intel) or VMMCALL (AMD) at CPL 3
  *	us-probe doorbell		OUT to the doorbell without ioperm(2)
  *	us-probe ppid			getppid(2), by the raw call
  *	us-probe out SIZE PORT VALUE	OUT of 1 or 2 bytes, after iopl(2)
@@ -47,11 +47,18 @@ static int probe(void (*instruction)(void))
 	return signal_number;
 }
 
-static void do_vmmcall(void)
+static void do_hypercall(void)
 {
 	unsigned long rax = US_CALL_MAGIC;
+	u32 a, b, c, d;
 
-	asm volatile("vmmcall" : "+a"(rax) : "b"(0ul), "c"(1ul) : "memory");
+	__cpuid(0, a, b, c, d);
+	if (b == signature_INTEL_ebx)
+		asm volatile("vmcall" : "+a"(rax) : "b"(0ul), "c"(1ul)
+			     : "memory");
+	else
+		asm volatile("vmmcall" : "+a"(rax) : "b"(0ul), "c"(1ul)
+			     : "memory");
 }
 
 static void do_doorbell(void)
@@ -158,8 +165,8 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "cpuid") && argc > 2)
 		return print_cpuid(strtoul(argv[2], NULL, 16),
 				   argc > 3 ? strtoul(argv[3], NULL, 16) : 0);
-	if (!strcmp(what, "vmmcall"))
-		return print_probe(do_vmmcall);
+	if (!strcmp(what, "hypercall"))
+		return print_probe(do_hypercall);
 	if (!strcmp(what, "doorbell"))
 		return print_probe(do_doorbell);
 	if (!strcmp(what, "out") && argc > 4)
@@ -170,7 +177,7 @@ int main(int argc, char **argv)
 		sleep_in_pause();
 	if (!strcmp(what, "steps") && argc > 2)
 		return single_steps(strtol(argv[2], NULL, 0));
-	fputs("usage: us-probe tsc|cpuid LEAF|vmmcall|doorbell|ppid|pause|"
+	fputs("usage: us-probe tsc|cpuid LEAF|hypercall|doorbell|ppid|pause|"
 	      "out SIZE PORT VALUE|steps COUNT\n", stderr);
 	return 2;
 }

@@ -46,6 +46,14 @@ class Server(machine.Machine):
         self.kernel = kernel
         super().__init__(esp, kernel.data_image(), **options)
 
+    def is_intel(self):
+        words = self.run("us-probe cpuid 0").split()
+        return words[1] == "756e6547"       # "Genu"
+
+    def part(self, seconds):
+        """How long such a test lasts here: less on a slow machine."""
+        return max(1, round(seconds / self.emulator.slowness))
+
     def attack(self, command, *numbers, timeout=60):
         """Let the hostile kernel module run one command; its answer."""
         if not self.attack_loaded:
@@ -132,6 +140,9 @@ class Report:
             line = f"{verdict} {suite}: {name}{time_text}"
             print(line + (f"\n     {detail}" if detail else ""), flush=True)
 
+    def total(self):
+        return self.passed + self.failed + self.skipped
+
     def summary(self):
         return (f"{self.passed} passed, {self.failed} failed, "
                 f"{self.skipped} skipped")
@@ -197,6 +208,23 @@ def needed(check):
     """Marks a check that later ones build on: it is never left out."""
     check.needed = True
     return check
+
+
+def needs(*abilities):
+    """Marks a check that asks these of the emulator (Emulator.can)."""
+    def mark(check):
+        check.needs = frozenset(abilities)
+        return check
+
+    return mark
+
+
+def fitting(checks, smp, emulator="qemu"):
+    """Those of @checks that make sense on such a machine."""
+    can = machine.EMULATORS[emulator].can
+    return [check for check in checks
+            if (smp > 1 or not getattr(check, "several_cpus", False)) and
+            getattr(check, "needs", frozenset()) <= can]
 
 
 def several_cpus(check):

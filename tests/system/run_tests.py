@@ -4,8 +4,9 @@
 
 Usage: run_tests.py RELEASE [NAME]
 
-NAME picks one suite (smp1, smp2, smp4, guest-agent, loader, control-1, ...) or all
-checks with these words in their title. Settings: JOBS (machines at a time),
+NAME picks one suite (bochs2, smp1, smp2, smp4, guest-agent, loader, control-1, ...) or
+all checks with these words in their title. Settings: MACHINES ("bochs qemu", or one of
+them), JOBS (machines at a time),
 LOAD_MINUTES, SOAK_MINUTES, CALL_SECONDS, LOAD_CPUS, APPLY_TIMES, CPU, MEM, ACCEL;
 OTHER_KERNELS: releases for the short suites kernel-RELEASE, MISSING_KERNELS: what could
 not be had. The last line counts the unit tests too, when `make test` has just run them
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 
-from harness import Report, Server, run_check, run_suite, title
+from harness import Report, Server, fitting, run_check, run_suite, title
 import agent_checks
 import audit_checks
 import control_checks
@@ -47,14 +48,15 @@ TOOLS = ["-drive", "if=none,id=tools,format=raw,snapshot=on,file=" +
 
 
 def start_server(kernel, scratch, name, smp, loader="underseal.efi",
-                 accel=None, mem=None, extra=()):
+                 accel=None, mem=None, extra=(), emulator="qemu"):
     def start():
         esp = files.underseal_esp(os.path.join(scratch, f"{name}.img"),
                                   kernel, loader=loader)
         server = Server(esp, kernel,
                         log=os.path.join(LOGS, f"{name}.log"),
-                        settings=machine.Settings(smp=smp, accel=accel,
-                                                  mem=mem), extra=extra)
+                        settings=machine.Settings(
+                            machine=emulator, smp=smp, accel=accel, mem=mem),
+                        extra=extra)
         try:
             server.wait_ready()
         except machine.MachineError as error:
@@ -87,14 +89,28 @@ def demo_check(report, kernel):
                time.monotonic() - start)
 
 
-def jobs(report, kernel, scratch, only):
-    """Callables that may run at the same time, the longest first."""
+def suite_job(report, scratch, only, name, checks, smp, of, **start):
+    """A callable that runs one suite."""
+    wanted = fitting(checks, smp, start.get("emulator", "qemu"))
+    return lambda: run_suite(report, name, wanted,
+                             start_server(of, scratch, name, smp, **start),
+                             only)
+
+
+def bochs_jobs(report, kernel, scratch, only):
+    """The machines with an Intel processor, under Bochs."""
+    return [suite_job(report, scratch, only, f"bochs{smp}",
+                      server_checks.BOCHS_CHECKS, smp, kernel,
+                      emulator="bochs") for smp in (2, 1)]
+
+
+def qemu_jobs(report, kernel, scratch, only):
+    """The machines with an AMD processor, under QEMU, the longest first."""
     work = []
 
     def suite(name, checks, smp, of=kernel, **start):
-        work.append(lambda: run_suite(
-            report, name, checks,
-            start_server(of, scratch, name, smp, **start), only))
+        work.append(suite_job(report, scratch, only, name, checks, smp, of,
+                              **start))
 
     suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
     suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
@@ -108,13 +124,9 @@ def jobs(report, kernel, scratch, only):
         other = files.Kernel(release)
         suite(f"kernel-{release}", seal_checks.SHORT_CHECKS, 2, of=other)
     for smp in (4, 2, 1):
-        suite(f"smp{smp}", [check for check in server_checks.CHECKS if smp > 1
-                            or not getattr(check, "several_cpus", False)],
-              smp)
+        suite(f"smp{smp}", server_checks.CHECKS, smp)
     for smp in (2, 1):
-        suite(f"pins{smp}", [check for check in pin_checks.CHECKS if smp > 1
-                             or not getattr(check, "several_cpus", False)],
-              smp)
+        suite(f"pins{smp}", pin_checks.CHECKS, smp)
     suite("modules", module_checks.CHECKS, 2)
     suite("module-patches", module_patch_checks.CHECKS, 2)
     suite("module-gate", gate_checks.CHECKS, 2)
@@ -139,6 +151,23 @@ def jobs(report, kernel, scratch, only):
             work.append(lambda check=check: loader_check(
                 report, kernel, scratch, check))
     return work
+
+
+def run_machines(report, kernel, emulator, only):
+    """All suites of one emulator, JOBS machines at a time; says how long."""
+    at_a_time = int(os.environ.get("JOBS") or os.cpu_count() or 1)
+    jobs = {"bochs": bochs_jobs, "qemu": qemu_jobs}[emulator]
+    start, before = time.monotonic(), report.total()
+    with tempfile.TemporaryDirectory(prefix="underseal-") as scratch, \
+            concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
+        futures = [pool.submit(job)
+                   for job in jobs(report, kernel, scratch, only)]
+        for future in futures:
+            future.result()
+    if report.total() > before:
+        name = machine.EMULATORS[emulator].name
+        print(f"{name}: {report.total() - before} checks in "
+              f"{(time.monotonic() - start) / 60:.1f} min", flush=True)
 
 
 def add_unit_tests(report):
@@ -170,15 +199,10 @@ def main():
     kernel = files.Kernel(sys.argv[1])
     only = sys.argv[2] if len(sys.argv) == 3 else None
     report = Report()
-    at_a_time = int(os.environ.get("JOBS") or os.cpu_count() or 1)
     os.makedirs(LOGS, exist_ok=True)
     print(f"Kernel {kernel.release}; consoles in build/out/logs", flush=True)
-    with tempfile.TemporaryDirectory(prefix="underseal-") as scratch, \
-            concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
-        futures = [pool.submit(job)
-                   for job in jobs(report, kernel, scratch, only)]
-        for future in futures:
-            future.result()
+    for emulator in (os.environ.get("MACHINES") or "bochs qemu").split():
+        run_machines(report, kernel, emulator, only)
     if not only:
         for kind in os.environ.get("MISSING_KERNELS", "").split():
             report.add("SKIP", f"kernel-{kind}", "a short run on this kernel",

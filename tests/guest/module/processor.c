@@ -57,18 +57,69 @@ static void svm_instructions(const u64 *args)
 	free_page(page);
 }
 
+TRY(vmxon, "vmxon (%%rax)")
+TRY(vmxoff, "vmxoff")
+TRY(vmclear, "vmclear (%%rax)")
+TRY(vmptrld, "vmptrld (%%rax)")
+TRY(vmptrst, "vmptrst (%%rax)")
+TRY(vmread, "vmread %%rcx, %%rax")
+TRY(vmwrite, "vmwrite %%rcx, %%rax")
+TRY(vmlaunch, "vmlaunch")
+TRY(vmresume, "vmresume")
+TRY(invept, "invept (%%rax), %%rcx")
+TRY(invvpid, "invvpid (%%rax), %%rcx")
+TRY(vmfunc, "vmfunc")
+
+/* The same for VMX. Those that take an address get one that they may use. */
+static void vmx_instructions(const u64 *args)
+{
+	u64 page = get_zeroed_page(GFP_KERNEL);
+
+	answer("vmxon=%d vmxoff=%d vmclear=%d vmptrld=%d vmptrst=%d vmread=%d "
+	       "vmwrite=%d vmlaunch=%d vmresume=%d invept=%d invvpid=%d "
+	       "vmfunc=%d",
+	       try_vmxon(page), try_vmxoff(0), try_vmclear(page),
+	       try_vmptrld(page), try_vmptrst(page), try_vmread(0),
+	       try_vmwrite(0), try_vmlaunch(0), try_vmresume(0),
+	       try_invept(page), try_invvpid(page), try_vmfunc(0));
+	free_page(page);
+}
+
+/* Answer: `fault=1 set=0` when CR4.VMXE cannot be set. */
+static void vmx_enable(const u64 *args)
+{
+	unsigned long old, wanted, now, flags;
+	bool fault = true;
+
+	local_irq_save(flags);
+	asm volatile("mov %%cr4, %0" : "=r"(old));
+	wanted = old | X86_CR4_VMXE;
+	asm volatile("1: mov %1, %%cr4\n\tmovb $0, %0\n2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : "+m"(fault) : "r"(wanted) : "memory");
+	asm volatile("mov %%cr4, %0" : "=r"(now));
+	local_irq_restore(flags);
+	answer("fault=%d set=%d", fault, (now & X86_CR4_VMXE) != 0);
+}
+
 #define CALL_AGAIN	1	/* US_E_AGAIN */
 
 struct calls {
 	u64 count, again, ok, other;
 };
 
-static u32 vmmcall(u64 rax, u64 rbx, u64 rcx, u64 rdx)
+static u32 hypercall(u64 rax, u64 rbx, u64 rcx, u64 rdx)
 {
-	asm volatile("vmmcall"
-		     : "+a"(rax)
-		     : "b"(rbx), "c"(rcx), "d"(rdx)
-		     : "memory");
+	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL)
+		asm volatile("vmcall"
+			     : "+a"(rax)
+			     : "b"(rbx), "c"(rcx), "d"(rdx)
+			     : "memory");
+	else
+		asm volatile("vmmcall"
+			     : "+a"(rax)
+			     : "b"(rbx), "c"(rcx), "d"(rdx)
+			     : "memory");
 	return rax;
 }
 
@@ -129,7 +180,7 @@ static void one_random_call(struct us_request *request, u8 *room,
 	if (get_random_u32() % 16 == 0)
 		rbx = 1ull << 62 | get_random_u32();
 	do {
-		result = vmmcall(rax, rbx, ticket, get_random_u64());
+		result = hypercall(rax, rbx, ticket, get_random_u64());
 		calls->count++;
 		if (result == CALL_AGAIN) {
 			calls->again++;
@@ -164,6 +215,8 @@ const struct command processor_commands[] = {
 	{ "rdmsr", 1, msr_read },
 	{ "wrmsr", 2, msr_write },
 	{ "svm", 0, svm_instructions },
+	{ "vmx", 0, vmx_instructions },
+	{ "vmx_enable", 0, vmx_enable },
 	{ "random_calls", 1, random_calls },
 	{ }
 };
