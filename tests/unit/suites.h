@@ -45,6 +45,7 @@ struct test {
 	SUITE(task_lists)	\
 	SUITE(faults)		\
 	SUITE(vmx)		\
+	SUITE(vmx_models)	\
 	SUITE(events)		\
 	SUITE(mtrr)		\
 	SUITE(unwind)		\
