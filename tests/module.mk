@@ -4,7 +4,8 @@
 # recursive call that knows RELEASE (as KREL), after build/run/fetch-kernel.
 include $(wildcard tests/*/module.mk)
 
-## make run        boot a server under Underseal in QEMU, to a prompt (SMP= MEM= KERNEL=)
+## make run        boot a server under Underseal in QEMU, to a prompt (SMP= MEM= KERNEL=;
+##                 ACCEL=kvm: on this machine's own processor, if its KVM nests)
 ## make demo       show the main job, unattended, in plain sentences
 ## make unit       the tests that need no emulator, some minutes (FUZZ_SECONDS=)
 ## make test       all tests: unit tests, then emulated machines (JOBS= LOAD_MINUTES=)
@@ -14,6 +15,7 @@ include $(wildcard tests/*/module.mk)
 ## make load       1,000 applies under load with 1, 2, 4 and 8 CPUs (LOAD_CPUS= APPLY_TIMES=)
 ## make bench      measure boot time, exits, stops, memory and code size
 ## make debian-server  the agent in a Debian with systemd (root, debootstrap)
+UNIT_PROGRAMS += tests/system/test_emulators.py
 GUEST := $(OUT)/guest
 GUEST_PROGRAMS := $(addprefix $(GUEST)/,us-probe us-load us-ring us-bpf us-klp \
 	us-tables)

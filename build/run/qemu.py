@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+import kvm
 from emulator import Emulator, MachineError
 
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
@@ -18,12 +19,22 @@ ACCEL = "tcg,thread=single"
 CPU = "max"
 
 
-def arguments(settings, esp, data, vars_file):
+def processor(settings, kvm_problem):
+    """Arguments: what runs the machine's processors, and which they are."""
+    accel = settings.accel or ACCEL
+    if accel != "kvm":
+        return ["-accel", accel, "-cpu", settings.cpu or CPU]
+    problem = kvm_problem()
+    if problem:
+        raise MachineError(f"ACCEL=kvm: {problem}")
+    return ["-accel", "kvm", "-cpu", settings.cpu or "host"]
+
+
+def arguments(settings, esp, data, vars_file, kvm_problem=kvm.problem):
     args = [
         os.environ.get("QEMU") or "qemu-system-x86_64",
         "-nodefaults", "-no-user-config", "-display", "none",
-        "-machine", "q35", "-accel", settings.accel or ACCEL,
-        "-cpu", settings.cpu or CPU,
+        "-machine", "q35", *processor(settings, kvm_problem),
         "-smp", str(settings.smp), "-m", settings.mem, "-nic", "none",
         "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
         "-drive", f"if=pflash,format=raw,unit=1,file={vars_file}",
