@@ -3,8 +3,12 @@
  * Gives a machine under Bochs the ACPI tables that OVMF does not find there (it asks
  * QEMU for them), and starts \EFI\BOOT\NEXT.EFI. build/run/bochs.py puts it in front
  * of whatever boots. Tables: ACPI 6.4, section 5.2; HPET specification 1.0a, 3.2.4.
+ *
+ * A test can have the firmware set up VT-x in one way or another: a digit in the file
+ * \EFI\BOOT\FEATURE.CTL goes to IA32_FEATURE_CONTROL of each CPU.
  */
 #include "acpi.h"
+#include "cpu.h"
 #include "cpus.h"
 #include "print.h"
 #include "volume.h"
@@ -169,6 +173,8 @@ static struct hpet hpet = {
 	.base = { GAS_SPACE_MEMORY, 0, 0, 0, HPET },
 };
 
+#define MSR_FEATURE_CONTROL	0x3a
+
 /* Made from dsdt.asl. */
 extern u8 dsdt[];
 
@@ -213,15 +219,35 @@ static EFI_STATUS install_all(void)
 	return status;
 }
 
+static void set_feature_control(void *argument)
+{
+	asm volatile("wrmsr" : : "c" (MSR_FEATURE_CONTROL),
+		     "a" (*(const char *)argument - '0'), "d" (0));
+}
+
+static EFI_STATUS feature_control(void)
+{
+	static CHAR16 name[] = L"\\EFI\\BOOT\\FEATURE.CTL";
+	EFI_FILE_HANDLE file;
+	EFI_STATUS status;
+	char digit;
+
+	if (EFI_ERROR(volume_open_file(&volume, name, &file)))
+		return EFI_SUCCESS;
+	status = file_read(file, &digit, 1);
+	file->Close(file);
+	for (u32 i = 0; i < cpus.count && !EFI_ERROR(status); i++)
+		status = cpus_call(&cpus, i, set_feature_control, &digit);
+	return status;
+}
+
 static EFI_STATUS start_next(EFI_HANDLE self)
 {
 	static CHAR16 name[] = L"\\EFI\\BOOT\\NEXT.EFI";
 	EFI_DEVICE_PATH *path;
 	EFI_HANDLE image;
-	EFI_STATUS status = volume_open(self, &volume);
+	EFI_STATUS status;
 
-	if (EFI_ERROR(status))
-		return status;
 	path = FileDevicePath(volume.device, name);
 	status = BS->LoadImage(FALSE, self, path, NULL, 0, &image);
 	if (!EFI_ERROR(status))
@@ -239,7 +265,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	print_init();
 	if (cpus_find(&cpus))
 		return EFI_DEVICE_ERROR;
-	status = install_all();
+	status = volume_open(image, &volume);
+	if (!EFI_ERROR(status))
+		status = feature_control();
+	if (!EFI_ERROR(status))
+		status = install_all();
 	print("acpi_tables: %u CPUs, HPET %x: %s\n", cpus.count, hpet.id,
 	      status_text(status));
 	if (!EFI_ERROR(status))

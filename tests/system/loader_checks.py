@@ -37,9 +37,10 @@ class Case:
             self.server.close()
 
 
-def refused(case, name, error, conf=None, cpu="max", smp=1, mem=None, **esp):
+def refused(case, name, error, conf=None, cpu=None, smp=1, mem=None,
+            emulator="qemu", **esp):
     """The machine stops with @error, and no kernel was started."""
-    settings = machine.Settings(smp=smp, cpu=cpu, mem=mem)
+    settings = machine.Settings(machine=emulator, smp=smp, cpu=cpu, mem=mem)
     server = case.boot(name, conf=conf, settings=settings, **esp)
     server.wait_console(HALTED, TIMEOUT)
     text = server.console()
@@ -47,7 +48,7 @@ def refused(case, name, error, conf=None, cpu="max", smp=1, mem=None, **esp):
     expect("Linux version" not in text, "a kernel was started")
 
 
-def unprotected(case, name, error, cpu="max", **esp):
+def unprotected(case, name, error, cpu=None, **esp):
     """The machine warns of @error and starts without protection."""
     server = case.boot(name, settings=machine.Settings(smp=1, cpu=cpu), **esp)
     server.wait_ready()
@@ -185,6 +186,36 @@ def hypervisor_fault(case):
         return
     raise AssertionError("the guest runs on")
 
+
+# With an Intel processor ------------------------------------------------------
+
+def no_ept(case):
+    """VT-x without nested paging"""
+    refused(case, "no-ept", "NO_NESTED_PAGING", emulator="bochs",
+            cpu="core2_penryn_t9600")
+
+
+def vmx_lacks_a_feature(case):
+    """VT-x without what Underseal needs of it, which is named"""
+    refused(case, "vmx-feature", "it lacks unrestricted guest",
+            emulator="bochs", cpu="corei5_lynnfield_750")
+
+
+def vmx_disabled(case):
+    """VT-x switched off and locked by the firmware"""
+    refused(case, "vmx-disabled", "VMX_DISABLED", emulator="bochs",
+            more={"EFI/BOOT/FEATURE.CTL": b"1"})
+
+
+def vmx_locked(case):
+    """VT-x switched on and locked by the firmware"""
+    server = case.boot("vmx-locked", more={"EFI/BOOT/FEATURE.CTL": b"5"},
+                       settings=machine.Settings(machine="bochs", smp=2))
+    server.wait_console("2 CPUs protected", TIMEOUT)
+    server.wait_console(LINUX, TIMEOUT)
+
+
+BOCHS_CHECKS = [no_ept, vmx_lacks_a_feature, vmx_disabled, vmx_locked]
 
 CHECKS = [
     no_svm_halt, no_svm_boot, no_npt, svm_disabled, missing_next, bad_next,

@@ -68,12 +68,19 @@ def start_server(kernel, scratch, name, smp, loader="underseal.efi",
     return start
 
 
-def loader_check(report, kernel, scratch, check):
+def loader_check(report, kernel, scratch, suite, check):
     case = loader_checks.Case(kernel, scratch, LOGS)
     try:
-        run_check(report, "loader", check, case)
+        run_check(report, suite, check, case)
     finally:
         case.close()
+
+
+def loader_jobs(report, kernel, scratch, only, suite, checks):
+    return [lambda check=check: loader_check(report, kernel, scratch, suite,
+                                             check)
+            for check in checks
+            if not only or only == suite or only in title(check)]
 
 
 def demo_check(report, kernel):
@@ -99,9 +106,11 @@ def suite_job(report, scratch, only, name, checks, smp, of, **start):
 
 def bochs_jobs(report, kernel, scratch, only):
     """The machines with an Intel processor, under Bochs."""
-    return [suite_job(report, scratch, only, f"bochs{smp}",
-                      server_checks.BOCHS_CHECKS, smp, kernel,
-                      emulator="bochs") for smp in (2, 1)]
+    suites = [suite_job(report, scratch, only, f"bochs{smp}",
+                        server_checks.BOCHS_CHECKS, smp, kernel,
+                        emulator="bochs") for smp in (2, 1)]
+    return suites + loader_jobs(report, kernel, scratch, only, "bochs-loader",
+                                loader_checks.BOCHS_CHECKS)
 
 
 def qemu_jobs(report, kernel, scratch, only):
@@ -146,11 +155,8 @@ def qemu_jobs(report, kernel, scratch, only):
     suite("audit-no-hpet", audit_checks.WITHOUT_HPET, 2, extra=["-no-hpet"])
     if only in (None, "demo"):
         work.append(lambda: demo_check(report, kernel))
-    for check in loader_checks.CHECKS:
-        if not only or only == "loader" or only in title(check):
-            work.append(lambda check=check: loader_check(
-                report, kernel, scratch, check))
-    return work
+    return work + loader_jobs(report, kernel, scratch, only, "loader",
+                              loader_checks.CHECKS)
 
 
 def run_machines(report, kernel, emulator, only):
