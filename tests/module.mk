@@ -46,12 +46,13 @@ K := $(OUT)/kernels/$(KREL)
 G := $(GUEST)/$(KREL)
 KBUILD = +$(Q)env -u MAKEFLAGS $(MAKE) -s -C $(K)/headers
 
-PATCHES := version pause cmdline busy later
+PATCHES := version pause cmdline busy later count
 generation_version := 1
 generation_pause := 2
 generation_cmdline := 3
 generation_busy := 4
 generation_later := 5
+generation_count := 6
 TEST_KEY := $(OUT)/keys/test.key
 UNDERSEAL := $(OUT)/underseal
 

@@ -36,6 +36,7 @@ import reboot_checks
 import seal_checks
 import server_checks
 import set_checks
+import shadow_checks
 import soak
 import task_checks
 
@@ -122,6 +123,7 @@ def qemu_jobs(report, kernel, scratch, only):
                               **start))
 
     suite("self-patching", seal_checks.CHECKS, 2, mem="2G", extra=TOOLS)
+    suite("shadow", shadow_checks.CHECKS, 2)
     suite("soak", [server_checks.boots, seal_checks.seals, soak.short], 2)
     for name, checks, start in (
             load_checks.suites(kernel, scratch, start_server, TOOLS) +
