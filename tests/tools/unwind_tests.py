@@ -148,7 +148,40 @@ def test_real_kernel():
           any(ranges.at(ARENA + len(payload) - 1)), False)
 
 
+def test_gate():
+    """The other bundle that only puts code in front of a function."""
+    paths = kernel_pair(PAIR)
+    if not paths:
+        return
+    answer = made("modules wait in a real kernel", "gate", paths[0], "-g", "4",
+                  "-o", "gate.upatch")
+    equal("its name", answer.get("name"), "gate")
+    underseal("gate", paths[0], "-g", "4", "-o", "again.upatch")
+    equal("the same bytes again", read("again.upatch"), read("gate.upatch"))
+    parts = read_bundle("gate.upatch")
+    payload = relocate(parts, TEXT, ARENA)
+    image = Image(PAIR[0])
+    at, code = bodies(parts, payload)["klp_module_coming"]
+    ranges, kernel = payload_ranges(payload, ARENA), kernel_ranges(paths[0])
+    entry = image.functions["klp_module_coming"][0][0]
+    equal("its first byte unwinds as the function's", ranges.at(ARENA + at),
+          kernel.at(entry))
+    # PUSH RBX; PUSH RBP; PUSH R12; SUB RSP, 160: behind the last one all lie there.
+    equal("what it pushes first", code[:11].hex(), "535541544881eca0000000")
+    check("and that counts", all(
+        called(ranges.at(ARENA + at + offset), depth)
+        for offset, depth in ((1, 8), (2, 16), (4, 24), (11, 184))),
+          [ranges.at(ARENA + at + offset).hex() for offset in range(12)])
+    call = code.index(b"\xbf\x0a\0\0\0\xe8") + 10
+    target = struct.unpack_from("<i", code, call - 4)[0]
+    equal("it calls msleep()", ARENA + at + call + target,
+          image.functions["msleep"][0][0])
+
+
 def test_refusals():
+    refused("USAGE no output", "gate", "vmlinux", "-g", "1")
+    refused("ELF_FORMAT no kernel", "gate", "/bin/true", "-g", "1", "-o",
+            "g.upatch")
     refused("USAGE no output", "unwind", "vmlinux", "-g", "1")
     refused("USAGE no generation", "unwind", "vmlinux", "-o", "u.upatch")
     refused("FILE_OPEN no such kernel", "unwind", "nothing", "-g", "1", "-o",
@@ -161,4 +194,5 @@ def test_refusals():
 
 def test_unwind():
     test_real_kernel()
+    test_gate()
     test_refusals()
