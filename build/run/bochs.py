@@ -18,8 +18,9 @@ VGA_BIOS = "/usr/share/seabios/vgabios-stdvga.bin"
 CPU = "corei7_haswell_4770"
 
 # Instructions of each CPU in a second of the guest's clock. A second that a guest waits
-# costs as many; with fewer, its timer interrupts leave little for work.
-IPS = 25000000
+# costs as many; with fewer, sealing takes longer than the hypervisor grants the
+# control domain (REQUEST_BUDGET_MS).
+IPS = 100000000
 
 CONFIGURATION = """\
 plugin_ctrl: unmapped=true, biosdev=true, speaker=false, serial=true, iodebug=true, gameport=false
@@ -70,7 +71,7 @@ def add_acpi_tables(esp, path):
 class Bochs(Emulator):
     name = "Bochs"
     can = frozenset(("physical",))
-    slowness = 4
+    slowness = 6
 
     def __init__(self, settings, folder, console, esp, data, extra=()):
         if extra:
