@@ -21,6 +21,7 @@ import tempfile
 from harness import Report, expect, expect_equal, run_suite
 import bundle_sets
 import files
+from load_checks import PATIENT
 from run_tests import LOGS, TOOLS, start_server
 
 UNDERSEAL = files.out("underseal")
@@ -253,7 +254,7 @@ def files_written(server, count):
 
 def applied_busy(server):
     """The bundle is installed while ext4 is written to"""
-    receipt = server.tool_ok("apply /data/update.upatch --deadline 30000", 300)
+    receipt = server.tool_ok(f"apply /data/update.upatch {PATIENT}", 300)
     print(f"     busy: stop {receipt['stop_ns'] / 1e6:.1f} ms, whole "
           f"{receipt['total_ns'] / 1e6:.0f} ms, {receipt['attempts']} tries; "
           f"{receipt['arena_bytes']} bytes in the arena", flush=True)

@@ -20,7 +20,7 @@ import tempfile
 
 from harness import Server, expect
 from bundle_edit import Bundle
-from load_checks import DEADLINE, Receipts, cycle
+from load_checks import DEADLINE, PATIENT, Receipts, cycle
 import bench_plot
 import bundle_sets
 import files
@@ -142,9 +142,9 @@ def memory(server, kernel, state, count):
     """What one patch takes, against the code that is in it."""
     folder, first = set_of(state, count)
     path = f"/load/{folder}/{first + TIMES}"
-    server.tool_ok(f"apply {path}.upatch --deadline {DEADLINE}")
+    server.tool_ok(f"apply {path}.upatch {PATIENT}")
     used = server.tool_ok("status")["arena"]["used"]
-    server.tool_ok(f"revert {path}.revert --deadline {DEADLINE}")
+    server.tool_ok(f"revert {path}.revert {PATIENT}")
     with open(base(kernel, count), "rb") as file:
         bundle = Bundle(file.read())
     code = sum(function["new_size"] for function in bundle.functions)

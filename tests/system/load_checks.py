@@ -18,6 +18,8 @@ TIMES = {1: 100, 2: 100, 4: 50, 8: 20}
 BATCH = 10              # applies in one command
 FIRST = 100             # generation
 DEADLINE = 30000        # ms; emulated CPUs under load come late
+LONGEST = 1000000       # us that a stop may take, the most one can ask for
+PATIENT = f"--deadline {DEADLINE} --stop-limit {LONGEST}"
 NOSYS = -1              # what the replaced functions answer
 ROOM = 10               # a hunk lies in the first bytes of its function
 
@@ -47,7 +49,7 @@ def disk(kernel, scratch, cpus):
 def cycle(first, count, folder="/load"):
     """Shell: apply and revert each of some bundles; prints both receipts, and
     getppid() in between and afterwards."""
-    ring = ("underseal-guest {0} " + folder + "/$n.{1} --deadline " + str(DEADLINE) +
+    ring = ("underseal-guest {0} " + folder + "/$n.{1} " + PATIENT +
             " --json > /tmp/said || {{ cat /tmp/said; exit 1; }}; "
             "tr -d ' \\n' < /tmp/said; echo; us-probe ppid")
     # Ahead of the work, or it would be the work that is waited for.
@@ -124,9 +126,9 @@ def arena_is_empty(server):
 def cycles(server):
     """a patch of two functions is applied and reverted all the time"""
     count, receipts = times(server.settings.smp), Receipts()
-    server.tool_ok(f"apply /load/{FIRST}.upatch --deadline {DEADLINE}")
+    server.tool_ok(f"apply /load/{FIRST}.upatch {PATIENT}")
     only_hunks_differ(server)
-    server.tool_ok(f"revert /load/{FIRST}.revert --deadline {DEADLINE}")
+    server.tool_ok(f"revert /load/{FIRST}.revert {PATIENT}")
     arena_is_empty(server)
     for start in range(1, count, BATCH):
         part = min(BATCH, count - start)
@@ -159,7 +161,8 @@ def sleeper_named(server):
     server.run("us-probe pause > /tmp/pause & echo $! > /tmp/pid; sleep 0.5")
     pid = int(server.run("cat /tmp/pid"))
     error, answer = server.tool(
-        f"apply /load/pause/{number}.upatch --deadline 1000")
+        f"apply /load/pause/{number}.upatch --deadline 1000 "
+        f"--stop-limit {LONGEST}")
     expect_equal(error, "FUNCTION_IN_USE", "apply")
     for word in ("__x64_sys_pause", f"{pid:#x}"):
         expect(word in str(answer), f"no {word} in {answer}")
@@ -175,12 +178,11 @@ def sleeper_leaves(server):
     start = time.monotonic()
     server.run("(sleep 2; kill $(cat /tmp/pid)) > /dev/null 2>&1 &")
     receipt = server.tool_ok(
-        f"apply /load/pause/{number}.upatch --deadline {DEADLINE}",
+        f"apply /load/pause/{number}.upatch {PATIENT}",
         timeout=DEADLINE / 1000 + 60)
     expect(receipt["attempts"] > 1, f"{receipt['attempts']} attempt")
     expect(time.monotonic() - start > 1, "it did not wait")
-    server.tool_ok(f"revert /load/pause/{number}.revert "
-                   f"--deadline {DEADLINE}")
+    server.tool_ok(f"revert /load/pause/{number}.revert {PATIENT}")
     arena_is_empty(server)
 
 

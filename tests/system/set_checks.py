@@ -6,7 +6,7 @@ a module that comes and goes meanwhile.
 import os
 
 from harness import expect, expect_equal, needed
-from load_checks import DEADLINE, Receipts, arena_is_empty, cycle
+from load_checks import DEADLINE, PATIENT, Receipts, arena_is_empty, cycle
 from server_checks import OLD, boots, expect_text_but_sites
 from verify import text_verifies
 from bundle_edit import Bundle
@@ -80,7 +80,7 @@ def disk(kernel, scratch):
 
 def change(server, verb, name):
     suffix = {"apply": "upatch", "revert": "revert"}[verb]
-    return server.tool(f"{verb} /load/{name}.{suffix} --deadline {DEADLINE}",
+    return server.tool(f"{verb} /load/{name}.{suffix} {PATIENT}",
                        timeout=DEADLINE / 1000 + 60)
 
 
@@ -201,9 +201,9 @@ def variable(server):
 
 ROUND = ("insmod {0}/us_patched.ko && "
          "underseal-guest seal-module us_patched {0}/us_patched.umod && "
-         "underseal-guest apply {0}/answer.upatch --deadline 20000 && "
+         "underseal-guest apply {0}/answer.upatch {1} && "
          "grep -q fixed /sys/module/us_patched/parameters/answer && "
-         "rmmod us_patched").format("/data/patched")
+         "rmmod us_patched").format("/data/patched", PATIENT)
 
 
 def races(server):

@@ -7,6 +7,7 @@ import os
 import re
 
 from harness import expect, expect_equal, needed
+from load_checks import PATIENT
 from server_checks import boots, expect_text, expect_text_but_sites, \
     hidden_range
 import bundle_sets
@@ -14,7 +15,6 @@ import files
 
 FIRST = 100             # generation
 SOON = 5000             # ms, for an attempt with a deadline of 300 ms
-DEADLINE = 20000        # ms, for an honest one
 # What such an attempt may end with (common/errors.h): OK, FUNCTION_IN_USE, and
 # STOP_LENGTH, when looking through the lies would have held all CPUs for too long.
 ENDS = (0, 78, 97)
@@ -49,12 +49,12 @@ def seals(server):
 
 
 def revert(server, number):
-    server.tool_ok(f"revert /load/{number}.revert --deadline {DEADLINE}")
+    server.tool_ok(f"revert /load/{number}.revert {PATIENT}")
 
 
 def honest(server, number):
     """Without a lie the patch is installed, works, and is taken back."""
-    server.tool_ok(f"apply /load/{number}.upatch --deadline {DEADLINE}")
+    server.tool_ok(f"apply /load/{number}.upatch {PATIENT}")
     expect_equal(server.run("us-probe ppid"), "-1", "getppid() when patched")
     revert(server, number)
     status = server.tool_ok("status")

@@ -27,7 +27,8 @@
 #define DEVICE		0xfed00000ull		/* HPET */
 #define LONG_LIST	(24ul << 20)
 #define LONG_STEP	120
-#define DEADLINE_MS	300
+#define DEADLINE_MS	300ull
+#define STOP_US		1000000ull	/* emulated CPUs are slow to come */
 #define GIVE_UP_MS	60000
 
 struct fake {
@@ -338,7 +339,7 @@ static struct us_request *make_request(u64 number)
 	request->magic = US_REQUEST_MAGIC;
 	request->version = US_ABI_VERSION;
 	request->op = US_OP_APPLY;
-	request->arg = DEADLINE_MS;
+	request->arg = DEADLINE_MS | STOP_US << 32;
 	request->out.gva = (u64)(request + 1);
 	request->out.len = PAGE_SIZE;
 	if (load(&request->in[0], number, "") &&
