@@ -197,7 +197,9 @@ def one_machine(kernel, scratch, disk, cpus):
         own = {"idle": kernels_own(server)}
         server.run("/load/busy start; sleep 5")
         own["load"] = kernels_own(server)
+        server.run("/load/busy stop", timeout=600)
         server.tool_ok("seal /data/baseline.ubase", timeout=600)
+        server.run("/load/busy start; sleep 5")
         mhz = tsc_mhz(server)
         ours = {"load": {count: patched(server, kernel, "load", count, mhz)
                          for count in COUNTS}}
