@@ -143,7 +143,8 @@ enum us_policy_row {
 	US_POLICY_SMP_LOCK = 5,
 	US_POLICY_MODULE = 6,		/* module without a baseline */
 	US_POLICY_MAPPING = 7,		/* a changed mapping of sealed pages */
-	US_POLICY_ROWS = 8,
+	US_POLICY_EXECUTE = 8,		/* what the kernel may execute */
+	US_POLICY_ROWS = 9,
 };
 
 enum us_policy_value {
@@ -157,6 +158,10 @@ enum us_policy_value {
 	US_MAPPING_REPORT = 0,
 	US_MAPPING_REPAIR = 1,
 	US_MAPPING_HALT = 2,
+	/* US_POLICY_EXECUTE: */
+	US_EXECUTE_ANY = 0,
+	US_EXECUTE_SEALED = 1,	/* sealed frames alone, where the processor can tell
+				 * the kernel's execution from that of programs */
 };
 
 struct us_baseline_header {

@@ -225,6 +225,15 @@ enum us_verb {
 	 * STOP_FAILED. BAD_REQUEST, GUEST_ADDRESS; nothing is written then.
 	 */
 	US_HV_COMMIT = 14,
+	/*
+	 * HV_GUARD_EXECUTION(): from now on the guest executes with supervisor
+	 * addresses what lies in sealed frames (US_PROT_SEALED) and in the arena, and
+	 * nothing else: a fetch from elsewhere is a page fault. Programs are not
+	 * concerned. All vCPUs must be held: STOP_FAILED. HOST_FAILED when the
+	 * processor has no such permission (Intel's mode-based execute control);
+	 * nothing has changed then.
+	 */
+	US_HV_GUARD_EXECUTION = 15,
 };
 
 #endif

@@ -405,6 +405,21 @@ static enum us_error pin(void)
 	return control_fail(US_E_KERNEL_REGISTERS, US_MAX_VCPUS, error, NULL);
 }
 
+/* A processor that cannot is no reason to leave the kernel unsealed. */
+static enum us_error guard_execution(const struct kernel *kernel)
+{
+	enum us_error error;
+
+	if (kernel->policy[US_POLICY_EXECUTE] != US_EXECUTE_SEALED)
+		return US_OK;
+	error = host_guard_execution();
+	if (error != US_E_HOST_FAILED)
+		return error ? control_fail(error, 0, 0, NULL) : US_OK;
+	host_log(US_LOG_ERROR, "execute=sealed has no effect: this processor "
+		 "cannot do it");
+	return US_OK;
+}
+
 static enum us_error begin_stopped(const struct kernel *kernel,
 				   const struct us_baseline_head *head,
 				   struct us_seal_report *report)
@@ -422,6 +437,8 @@ static enum us_error begin_stopped(const struct kernel *kernel,
 		error = check_spaces();
 	if (!error)
 		error = pin();
+	if (!error)
+		error = guard_execution(kernel);
 	report->idt_gates = idt.gates;
 	return error;
 }

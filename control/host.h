@@ -65,8 +65,10 @@ enum us_error host_stop_within(u64 ns);
 /* Returns for how many nanoseconds a vCPU was held at most. */
 u64 host_release(void);
 
-/* HV_PIN and HV_HALT of control_abi.h. host_pin() between stop and release. */
+/* HV_PIN, HV_GUARD_EXECUTION and HV_HALT of control_abi.h. The first two between stop
+ * and release. */
 enum us_error host_pin(void);
+enum us_error host_guard_execution(void);
 void host_halt(const char *text);
 
 /* State of vCPU @index (0 .. vcpus - 1); only between stop and release. */

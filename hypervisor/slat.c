@@ -12,6 +12,7 @@ static u64 *guest_root;
 static u64 *hidden_table;	/* 512 times the zero page */
 static u8 zero_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static struct lock tables_lock;
+static bool execution_guarded;
 
 u64 slat_guest_root(void)
 {
@@ -26,12 +27,17 @@ static u64 data_bits(const struct slat_format *format)
 		(format->read_only & ~format->sealed);
 }
 
+static u64 open_bits(const struct slat_format *format)
+{
+	return format->open & ~(execution_guarded ? format->kernel_fetch : 0);
+}
+
 static u64 leaf_bits(enum slat_access access)
 {
 	const struct slat_format *format = &hv.ops->slat;
 
 	switch (access) {
-	case SLAT_OPEN: return format->open;
+	case SLAT_OPEN: return open_bits(format);
 	case SLAT_SEALED: return format->sealed;
 	case SLAT_DATA: return data_bits(format);
 	default: return format->read_only;
@@ -199,6 +205,7 @@ enum us_error slat_init(void)
 	u64 top = hv.boot.highest_ram;
 	enum us_error error;
 
+	execution_guarded = false;
 	guest_root = page_alloc();
 	hidden_table = page_alloc();
 	if (!guest_root || !hidden_table)
@@ -277,7 +284,7 @@ enum slat_access slat_access_at(u64 gpa)
 		table = table_of(entry);
 	}
 	bits = entry & ~PTE_ADDRESS & ~format->large & ~format->type;
-	return bits == format->open ? SLAT_OPEN :
+	return bits == open_bits(format) ? SLAT_OPEN :
 		bits == format->sealed ? SLAT_SEALED :
 		bits == data_bits(format) ? SLAT_DATA : SLAT_READ_ONLY;
 }
@@ -326,6 +333,36 @@ void slat_gather(void)
 			gather_gib(table_of(entry), gpa);
 	}
 	lock_drop(&tables_lock);
+}
+
+static void guard_table(u64 *table, u32 level)
+{
+	const struct slat_format *format = &hv.ops->slat;
+
+	for (u32 i = 0; i < 512; i++) {
+		if (!table[i])
+			continue;
+		if (!is_leaf(table[i], level)) {
+			if (table_of(table[i]) != hidden_table)
+				guard_table(table_of(table[i]), level - 1);
+		} else if ((table[i] & ~PTE_ADDRESS & ~format->large &
+			    ~format->type) == format->open) {
+			table[i] &= ~format->kernel_fetch;
+		}
+	}
+}
+
+void slat_guard_execution(void)
+{
+	lock_take(&tables_lock);
+	guard_table(guest_root, 4);
+	execution_guarded = true;
+	lock_drop(&tables_lock);
+}
+
+bool slat_execution_guarded(void)
+{
+	return execution_guarded;
 }
 
 /* Pages that lazy mapping leaves for slat_protect. */

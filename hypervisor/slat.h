@@ -14,7 +14,7 @@
 #include "hv.h"
 
 enum slat_access {
-	SLAT_OPEN,		/* RWX */
+	SLAT_OPEN,		/* RWX; see slat_guard_execution */
 	SLAT_SEALED,		/* R-X */
 	SLAT_READ_ONLY,		/* R-- */
 	SLAT_DATA,		/* RW- */
@@ -28,6 +28,12 @@ u64 slat_guest_root(void);
 /* Change whole 4 KiB frames. NO_MEMORY when no page is left to split a large
  * page; then nothing has changed. Any CPU. */
 enum us_error slat_protect(u64 gpa, u64 len, enum slat_access access);
+
+/* From now on the kernel executes what is SLAT_SEALED alone; SLAT_OPEN means
+ * execution by programs. All other vCPUs held, and all are flushed before one goes on.
+ * Only if hv.ops->guards_execution(). */
+void slat_guard_execution(void);
+bool slat_execution_guarded(void);
 
 /* Take back tables that are not needed any more, when free pages are few. Only with
  * all other vCPUs held, and all are flushed before one goes on: processors remember

@@ -144,14 +144,23 @@ static u64 fetch_address(const struct guest_system *system, u64 rip, u64 gpa)
 	return rip;
 }
 
+/* May what the guest wanted to execute be executed now? */
+static bool fetch_is_fine(u64 gpa)
+{
+	switch (slat_access_at(gpa)) {
+	case SLAT_SEALED: return true;
+	case SLAT_OPEN: return !slat_execution_guarded();
+	default: return false;
+	}
+}
+
 void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit)
 {
 	struct guest_mapping mapping = { 0 };
 	struct guest_system system;
 	u64 gva;
 
-	if (slat_access_at(exit->slat.gpa) != SLAT_READ_ONLY &&
-	    slat_access_at(exit->slat.gpa) != SLAT_DATA) {
+	if (fetch_is_fine(exit->slat.gpa)) {
 		vcpu->flush = 1;	/* what it knows of the frame is old */
 		return;
 	}
@@ -159,7 +168,7 @@ void sealed_fetch(struct vcpu *vcpu, const struct vmexit *exit)
 	gva = vcpu->regs.rip + (system.code_bits == 64 ? 0 : system.cs_base);
 	gva = fetch_address(&system, gva, exit->slat.gpa);
 	log_guest(vcpu->index,
-		  "fetch from sealed data refused: gpa %lx rip %lx",
+		  "fetch from what is not sealed code refused: gpa %lx rip %lx",
 		  exit->slat.gpa, vcpu->regs.rip);
 	if (guest_translate(&system, gva, &mapping))
 		mapping.executable = false;

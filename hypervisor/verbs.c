@@ -187,6 +187,17 @@ static u64 verb_pin(void)
 	return error;
 }
 
+static u64 verb_guard_execution(void)
+{
+	if (!control.stopped)
+		return US_E_STOP_FAILED;
+	if (!hv.ops->guards_execution || !hv.ops->guards_execution())
+		return US_E_HOST_FAILED;
+	slat_guard_execution();
+	vcpu_flush_all();
+	return US_OK;
+}
+
 /* The domain's text, cut, as a string of ours; false when it is none of its own. */
 static bool copy_text(char text[MAX_LOG_TEXT + 1], u64 addr, u64 len)
 {
@@ -288,6 +299,7 @@ void control_verb(struct cpu *cpu)
 	case US_HV_PIN: result = verb_pin(); break;
 	case US_HV_HALT: result = verb_halt(a, b); break;
 	case US_HV_COMMIT: result = verb_commit(a); break;
+	case US_HV_GUARD_EXECUTION: result = verb_guard_execution(); break;
 	}
 	gpr[GPR_RAX] = result;
 }

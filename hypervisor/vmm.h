@@ -57,6 +57,8 @@ struct vmexit {
 struct slat_format {
 	u64 table;		/* bits of an entry that points to a table */
 	u64 open, sealed, read_only; /* bits of a leaf: RWX, R-X, R-- */
+	u64 kernel_fetch;	/* bit of a leaf without which the kernel cannot execute
+				 * what programs can; 0: there is none */
 	u64 large;		/* bit that makes a 2 MiB or 1 GiB leaf */
 	u64 type;		/* bits of a leaf's memory type, 0: there are none */
 };
@@ -83,6 +85,8 @@ struct vmm_ops {
 
 	/* May SLAT leaves be of 1 GiB, as far as the vendor's part goes? After init. */
 	bool (*slat_1g)(void);
+	/* Does slat_format.kernel_fetch have an effect? NULL: it has not. After init. */
+	bool (*guards_execution)(void);
 	/* The memory type of SLAT leaves; NULL when they have none. */
 	struct memory_type (*memory_type)(u64 pa, u64 len);
 

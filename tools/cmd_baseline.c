@@ -32,7 +32,7 @@ static const struct argp_option option_table[] = {
 	{ "policy", 'p', "ROW=VALUE[,...]", 0, "what the sealed kernel may do: "
 	  "jump-label, static-call, ftrace, trampoline, kprobe, smp-lock = deny, "
 	  "allow or allow-log; module = open or as-found; mapping = report, "
-	  "repair or halt", 0 },
+	  "repair or halt; execute = any or sealed", 0 },
 	{ "kernel", 'k', "VMLINUX", 0, "make the baseline of a module (.ko, "
 	  ".ko.xz) of that kernel, or of all below --modules", 0 },
 	{ "modules", 'M', "DIR", 0, "modules that the module may refer to, as in "

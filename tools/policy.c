@@ -19,6 +19,10 @@ static const char *const mapping_values[MAX_VALUES] = {
 	[US_MAPPING_HALT] = "halt",
 };
 
+static const char *const execute_values[MAX_VALUES] = {
+	[US_EXECUTE_ANY] = "any", [US_EXECUTE_SEALED] = "sealed",
+};
+
 static const struct {
 	const char *name;
 	const char *const *values;
@@ -32,6 +36,7 @@ static const struct {
 	[US_POLICY_SMP_LOCK] = { "smp-lock", change_values, US_ALLOW },
 	[US_POLICY_MODULE] = { "module", module_values, US_MODULE_OPEN },
 	[US_POLICY_MAPPING] = { "mapping", mapping_values, US_MAPPING_REPAIR },
+	[US_POLICY_EXECUTE] = { "execute", execute_values, US_EXECUTE_ANY },
 };
 
 static_assert(US_POLICY_ROWS <= POLICY_BYTES, "a byte for each row");

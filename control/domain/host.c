@@ -173,6 +173,11 @@ enum us_error host_pin(void)
 	return call(US_HV_PIN, 0, 0, 0);
 }
 
+enum us_error host_guard_execution(void)
+{
+	return call(US_HV_GUARD_EXECUTION, 0, 0, 0);
+}
+
 void host_halt(const char *text)
 {
 	const u64 room = sizeof(((struct us_log_entry *)0)->text) - 1;

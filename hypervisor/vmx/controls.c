@@ -76,7 +76,7 @@ static const struct control control_only[] = {
 
 /* For the guest where there are; its CPUID hides the instructions where not. */
 #define GUEST_IF_THERE	(PROC2_RDTSCP | PROC2_VPID | PROC2_INVPCID | \
-			 PROC2_XSAVES | PROC2_USER_WAIT)
+			 PROC2_XSAVES | PROC2_USER_WAIT | PROC2_MODE_EXECUTE)
 #define CONTROL_IF_THERE PROC2_VPID
 
 bool vmx_msr_exists(const struct vmx_capabilities *caps, enum vmx_msr which)
@@ -249,7 +249,6 @@ enum us_error vmx_choose(const struct vmx_capabilities *caps,
 	setup->large_1g = msr[VMX_EPT_VPID] & EPT_1G;
 	setup->invept_one = msr[VMX_EPT_VPID] & EPT_INVEPT_ONE;
 	setup->invvpid_one = msr[VMX_EPT_VPID] & EPT_INVVPID_ONE;
-	setup->mode_execute = msr[VMX_PROC2] >> 32 & PROC2_MODE_EXECUTE;
 	return US_OK;
 }
 

@@ -111,7 +111,6 @@ struct vmx_setup {
 	u32 timer_shift;	/* the timer counts the TSC >> this */
 	bool large_1g;		/* EPT leaves of 1 GiB */
 	bool invept_one, invvpid_one; /* else only of all */
-	bool mode_execute;	/* EPT execution by mode: there is, and not used */
 };
 
 /*

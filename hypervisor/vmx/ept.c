@@ -77,6 +77,11 @@ bool vmx_slat_1g(void)
 	return vmx_setup.large_1g;
 }
 
+bool vmx_guards_execution(void)
+{
+	return vmx_setup.guest.proc2 & PROC2_MODE_EXECUTE;
+}
+
 u64 vmx_ept_pointer(u64 slat_root)
 {
 	return slat_root | POINTER_LEVELS_4 | POINTER_WRITE_BACK;

@@ -214,16 +214,20 @@ const struct vmm_ops vmx_ops = {
 	.vmcall = true,
 	.timed_control = true,
 	.slat = {
-		.table = 7,
-		.open = 7,
-		.sealed = 5,
+		/* Bit 2 is the kernel's execution and bit 10 that of programs;
+		 * without mode-based execute control bit 2 is both: 29.3.2. */
+		.table = 0x407,
+		.open = 0x407,
+		.sealed = 0x405,
 		.read_only = 1,
+		.kernel_fetch = 4,
 		.large = 1u << 7,
 		.type = 7u << 3,
 	},
 	.probe = vmx_probe,
 	.init = vmx_init,
 	.slat_1g = vmx_slat_1g,
+	.guards_execution = vmx_guards_execution,
 	.memory_type = vmx_memory_type,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_ready = vmx_cpu_ready,

@@ -241,6 +241,7 @@ void vmx_trap_x2apic_icr(bool on);
 /* ept.c */
 void vmx_ept_init(void);
 bool vmx_slat_1g(void);
+bool vmx_guards_execution(void);
 struct memory_type vmx_memory_type(u64 pa, u64 len);
 u64 vmx_ept_pointer(u64 slat_root);
 void vmx_flush(struct vcpu *vcpu);

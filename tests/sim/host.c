@@ -273,6 +273,14 @@ enum us_error host_pin(void)
 	return US_OK;
 }
 
+enum us_error host_guard_execution(void)
+{
+	if (!sim.stopped)
+		return US_E_STOP_FAILED;
+	sim.execution_guarded = !sim.guard_error;
+	return sim.guard_error;
+}
+
 void host_halt(const char *text)
 {
 	host_log(US_LOG_ERROR, text);

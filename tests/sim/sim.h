@@ -96,6 +96,7 @@ struct sim {
 	bool stopped;
 	u64 stopped_since;
 	bool pinned;		/* host_pin() was called */
+	bool execution_guarded;	/* host_guard_execution() was called */
 	bool halted;		/* host_halt() was called */
 	u32 reads;		/* calls of host_read() */
 	u32 stops, backoffs, commits, logs, violations;
@@ -113,6 +114,7 @@ struct sim {
 	u32 fail_protect;	/* the n-th change of permissions fails */
 	enum us_error protect_error;	/* with this */
 	enum us_error pin_error;	/* host_pin() fails with this, unless OK */
+	enum us_error guard_error;	/* and host_guard_execution() with this */
 	/* Guest activity, called before the operation is carried out. */
 	void (*on_read)(u64 gpa, u64 len);
 	void (*on_stop)(void);

@@ -402,7 +402,7 @@ def test_policy():
 
     usual = {"jump-label": "allow", "static-call": "allow", "ftrace": "allow",
              "trampoline": "allow", "kprobe": "allow-log", "smp-lock": "allow",
-             "module": "open", "mapping": "repair"}
+             "module": "open", "mapping": "repair", "execute": "any"}
     equal("policy unless told otherwise", policy("a usual policy"), usual)
     usual.update({"kprobe": "deny", "mapping": "halt", "module": "as-found"})
     equal("a policy of one's own",

@@ -152,6 +152,7 @@ static void policy(void)
 		start();
 		baseline_header(&blob)->policy[i] = 2;
 		CU_ASSERT_EQUAL(parse_head(), i == US_POLICY_MODULE ||
+				i == US_POLICY_EXECUTE ||
 				i >= US_POLICY_ROWS ? US_E_BASELINE_POLICY :
 				US_OK);
 	}

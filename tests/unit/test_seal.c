@@ -209,6 +209,33 @@ static void trampoline_at_seal(void)
 	ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
 }
 
+static void seal_execute(u8 value, enum us_error guard_error)
+{
+	bench_start(0);
+	sim.guard_error = guard_error;
+	make_baseline(&bench_blob);
+	baseline_header(&bench_blob)->policy[US_POLICY_EXECUTE] = value;
+}
+
+/* What the kernel may execute, by policy and as the processor can. */
+static void execution(void)
+{
+	seal_execute(US_EXECUTE_ANY, US_OK);
+	ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
+	CU_ASSERT_FALSE(sim.execution_guarded);
+	seal_execute(US_EXECUTE_SEALED, US_OK);
+	ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
+	CU_ASSERT_TRUE(sim.execution_guarded);
+	seal_execute(US_EXECUTE_SEALED, US_E_HOST_FAILED);
+	ASSERT_OK(bench_send(US_OP_SEAL, &bench_blob, &bench_key, 0));
+	CU_ASSERT_FALSE(sim.execution_guarded);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "execute=sealed has no "
+				      "effect"));
+	seal_execute(US_EXECUTE_SEALED, US_E_STOP_FAILED);
+	ASSERT_REFUSED(STOP_FAILED, bench_send(US_OP_SEAL, &bench_blob,
+					       &bench_key, 0));
+}
+
 static void wrong_build_id(void)
 {
 	bench_start(0);
@@ -491,6 +518,7 @@ const struct test seal_tests[] = {
 	{ "values of runtime sites", runtime_sites },
 	{ "constants differ", constants },
 	{ "branches out of the image", trampoline_at_seal },
+	{ "what the kernel may execute", execution },
 	{ "wrong build id", wrong_build_id },
 	{ "no kernel", no_kernel },
 	{ "bad mapping", bad_mapping },

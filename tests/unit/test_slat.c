@@ -371,6 +371,39 @@ static void memory_types(void)
 	stop();
 }
 
+/* The kernel executes what is sealed, programs what is open, whatever page sizes. */
+static void execution(void)
+{
+	u64 at = 5 * SIZE_1G + 7 * PAGE_SIZE, len;
+
+	start(64, true);
+	ops.slat.open = 0x407;
+	ops.slat.sealed = 0x405;
+	ops.slat.read_only = 1;
+	ops.slat.kernel_fetch = 4;
+	CU_ASSERT_EQUAL_FATAL(slat_init(), US_OK);
+	CU_ASSERT_EQUAL(slat_protect(at, PAGE_SIZE, SLAT_SEALED), US_OK);
+	CU_ASSERT_EQUAL(slat_protect(at + PAGE_SIZE, PAGE_SIZE, SLAT_READ_ONLY),
+			US_OK);
+	CU_ASSERT_FALSE(slat_execution_guarded());
+	slat_guard_execution();
+	CU_ASSERT_TRUE(slat_execution_guarded());
+	CU_ASSERT_EQUAL(leaf_at(at, &len) & 0x407, 0x405);
+	CU_ASSERT_EQUAL(leaf_at(at + PAGE_SIZE, &len) & 0x407, 1);
+	CU_ASSERT_EQUAL(leaf_at(at - PAGE_SIZE, &len) & 0x407, 0x403);
+	CU_ASSERT_EQUAL(leaf_at(at + SIZE_2M, &len) & 0x407, 0x403);
+	CU_ASSERT_EQUAL(leaf_at(6 * SIZE_1G, &len) & 0x407, 0x403);
+	CU_ASSERT_EQUAL(slat_access_at(6 * SIZE_1G), SLAT_OPEN);
+	CU_ASSERT_EQUAL(slat_access_at(hv.base), SLAT_SEALED);
+	CU_ASSERT_EQUAL(slat_access_at(hv.shadow), SLAT_DATA);
+	/* What is opened, or mapped, later is no different. */
+	CU_ASSERT_EQUAL(slat_protect(at, PAGE_SIZE, SLAT_OPEN), US_OK);
+	CU_ASSERT_EQUAL(leaf_at(at, &len) & 0x407, 0x403);
+	CU_ASSERT_TRUE_FATAL(slat_map_lazily(RAM + SIZE_1G));
+	CU_ASSERT_EQUAL(leaf_at(RAM + SIZE_1G, &len) & 0x407, 0x403);
+	stop();
+}
+
 const struct test slat_tests[] = {
 	{ "permissions, splitting as little as possible", permissions },
 	{ "whole large pages stay large", large_pages_stay },
@@ -382,5 +415,6 @@ const struct test slat_tests[] = {
 	{ "the control domain's window", window },
 	{ "no window", no_window },
 	{ "memory types", memory_types },
+	{ "execution by the kernel and by programs", execution },
 	{ 0 },
 };
