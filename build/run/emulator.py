@@ -16,10 +16,13 @@ class Settings:
             return given.get(name) or os.environ.get(name.upper()) or default
 
         self.machine = choose("machine", "qemu")
+        # The environment speaks of the machine that it names: processors have
+        # other names in the other emulator.
+        foreign = self.machine != (os.environ.get("MACHINE") or "qemu")
         self.smp = int(choose("smp", 2))
-        self.mem = choose("mem", "1G")
+        self.mem = given.get("mem") or "1G" if foreign else choose("mem", "1G")
         # None: as the emulator's module says.
-        self.cpu = choose("cpu", None)
+        self.cpu = given.get("cpu") if foreign else choose("cpu", None)
         self.accel = choose("accel", None)
 
     def mem_mib(self):

@@ -82,8 +82,18 @@ def bochs_configuration():
         assert wanted in text, wanted
 
 
+def environment():
+    os.environ.update(CPU="EPYC", MEM="6G")
+    try:
+        amd, intel = Settings(), Settings(machine="bochs")
+    finally:
+        del os.environ["CPU"], os.environ["MEM"]
+    assert (amd.cpu, amd.mem) == ("EPYC", "6G")
+    assert (intel.cpu, intel.mem) == (None, "1G")
+
+
 TESTS = [kvm_is_usable, kvm_is_missing, kvm_does_not_nest, kvm_arguments,
-         qemu_arguments, bochs_configuration]
+         qemu_arguments, bochs_configuration, environment]
 
 
 def main():
