@@ -32,6 +32,8 @@ void vmx_step(struct vcpu *vcpu)
 	/* With TF, entries do not want these: 27.3.1.5. They are over after it anyway. */
 	vmx_set(vcpu, F_BLOCKING, vmx_get(vcpu, F_BLOCKING) &
 		~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
+	/* Bochs has the guest's own step pending before the instruction has run. */
+	vmx_set(vcpu, F_PENDING_DEBUG, 0);
 	vmx_set(vcpu, F_EXCEPTIONS, ~0u);
 	vmx_set(vcpu, F_PROC2, vmx_get(vcpu, F_PROC2) & ~(u64)PROC2_TABLE_EXIT);
 }

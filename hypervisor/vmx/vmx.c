@@ -156,6 +156,16 @@ static bool enter(struct cpu *cpu, struct vcpu *vcpu)
 	entry_failed(vcpu);
 }
 
+/* An instruction was carried out by us: what the processor does behind one. */
+static void complete(struct vcpu *vcpu)
+{
+	if (vmx_get(vcpu, F_BLOCKING))
+		vmx_set(vcpu, F_BLOCKING, vmx_get(vcpu, F_BLOCKING) &
+			~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (vcpu->regs.rflags & RFLAGS_TF)
+		vmx_set(vcpu, F_PENDING_DEBUG, PENDING_STEP);
+}
+
 static void vmx_run(struct cpu *cpu, struct vcpu *vcpu, bool masked,
 		    struct vmexit *exit)
 {
@@ -164,10 +174,8 @@ static void vmx_run(struct cpu *cpu, struct vcpu *vcpu, bool masked,
 	memset(exit, 0, sizeof(*exit));
 	if (vcpu->is_control)
 		mask_interrupts(vcpu, masked);
-	/* An instruction was completed by us. */
-	if (vcpu->regs.rip != v->exit_rip && vmx_get(vcpu, F_BLOCKING))
-		vmx_set(vcpu, F_BLOCKING, vmx_get(vcpu, F_BLOCKING) &
-			~(u64)(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (vcpu->regs.rip != v->exit_rip)
+		complete(vcpu);
 	vmcs_prepare(cpu, vcpu);
 	if (enter(cpu, vcpu)) {
 		read_exit(vcpu);
