@@ -14,9 +14,9 @@
 
 static int msr_file = -1;	/* the way to ring, if it is open */
 
-void doorbell_cpuid(u32 leaf, u32 regs[4])
+void doorbell_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 {
-	__cpuid_count(leaf, 0, regs[0], regs[1], regs[2], regs[3]);
+	__cpuid_count(leaf, subleaf, regs[0], regs[1], regs[2], regs[3]);
 }
 
 /* The driver reads the MSR on the CPU whose file it is; only if that is our own

@@ -6,7 +6,7 @@
 #include "abi.h"
 
 /* CPUID @leaf, subleaf 0: EAX, EBX, ECX, EDX. */
-void doorbell_cpuid(u32 leaf, u32 regs[4]);
+void doorbell_cpuid(u32 leaf, u32 subleaf, u32 regs[4]);
 
 /*
  * Get the right to ring: ioperm(2) for the port, or where kernel lockdown refuses

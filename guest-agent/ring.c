@@ -21,10 +21,10 @@ static bool have_underseal(void)
 	u32 regs[4];
 
 	/* CPUID.1:ECX[31]: some hypervisor is there (APM volume 3, E.3.2). */
-	doorbell_cpuid(1, regs);
+	doorbell_cpuid(1, 0, regs);
 	if (!(regs[2] & 1u << 31))
 		return false;
-	doorbell_cpuid(US_CPUID_BASE, regs);
+	doorbell_cpuid(US_CPUID_BASE, 0, regs);
 	return regs[0] >= US_CPUID_BASE + 1 &&
 	       !memcmp(&regs[1], US_CPUID_SIGNATURE, 12);
 }
@@ -37,7 +37,7 @@ enum us_error ring_open(void)
 	if (!have_underseal())
 		return fail(US_E_NO_HYPERVISOR, "CPUID leaf %#x does not "
 			    "carry its signature", US_CPUID_BASE);
-	doorbell_cpuid(US_CPUID_BASE + 1, regs);
+	doorbell_cpuid(US_CPUID_BASE + 1, 0, regs);
 	if (regs[0] != US_ABI_VERSION)
 		return fail(US_E_PROTOCOL, "Underseal speaks interface "
 			    "version %u, this program version %u", regs[0],
@@ -166,6 +166,21 @@ static enum us_error nonsense(u64 rax, u32 status)
 		    (unsigned long long)rax, status);
 }
 
+/* Nobody is left to ask but the hypervisor: which change was made last (abi.h). */
+static enum us_error unavailable(void)
+{
+	u32 health[4], label[US_CHANGE_MAX / 4], i;
+	char *text = (char *)label;
+
+	doorbell_cpuid(US_CPUID_BASE + 2, 0, health);
+	for (i = 0; i < US_CHANGE_MAX / 16; i++)
+		doorbell_cpuid(US_CPUID_BASE + 2, i + 1, label + 4 * i);
+	text[US_CHANGE_MAX - 1] = 0;
+	return fail(US_E_CONTROL_UNAVAILABLE, "it %s; the last change that was "
+		    "made: %s", health[0] == US_CONTROL_HUNG ? "ran out of its "
+		    "time" : "crashed", text[0] ? text : "none");
+}
+
 /* Underseal's own words for a refusal: a name, and numbers, mostly addresses. */
 static enum us_error refused(const struct ring_request *request,
 			     enum us_error error)
@@ -202,6 +217,8 @@ static enum us_error take_answer(struct ring_request *request,
 		memcpy(request->text, raw->text, sizeof(request->text));
 		request->text[sizeof(request->text) - 1] = 0;
 	}
+	if (rax == US_E_CONTROL_UNAVAILABLE)
+		return unavailable();
 	if (rax != US_OK)
 		return refused(request, (enum us_error)rax);
 	if (raw->out_len > US_MAX_RESPONSE)

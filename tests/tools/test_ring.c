@@ -38,9 +38,15 @@ static void check(bool good, const char *name)
 	failed += !good;
 }
 
-void doorbell_cpuid(u32 leaf, u32 regs[4])
+void doorbell_cpuid(u32 leaf, u32 subleaf, u32 regs[4])
 {
 	memset(regs, 0, 4 * sizeof(*regs));
+	if (leaf == US_CPUID_BASE + 2 && !subleaf)
+		regs[0] = US_CONTROL_CRASHED;
+	if (leaf == US_CPUID_BASE + 2 && subleaf == 1)
+		memcpy(regs, "apply fix genera", 16);
+	if (leaf == US_CPUID_BASE + 2 && subleaf == 2)
+		memcpy(regs, "tion 7", 6);
 	if (leaf == 1)
 		regs[2] = machine.hypervisor ? 1u << 31 : 0;
 	if (leaf == US_CPUID_BASE) {
