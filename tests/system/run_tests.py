@@ -24,6 +24,7 @@ from harness import Report, Server, fitting, run_check, run_suite, title
 import agent_checks
 import audit_checks
 import control_checks
+import fault_checks
 import files
 import gate_checks
 import load_checks
@@ -128,7 +129,8 @@ def qemu_jobs(report, kernel, scratch, only):
     for name, checks, start in (
             load_checks.suites(kernel, scratch, start_server, TOOLS) +
             set_checks.suites(kernel, scratch, start_server, TOOLS) +
-            task_checks.suites(kernel, scratch, start_server)):
+            task_checks.suites(kernel, scratch, start_server) +
+            fault_checks.suites(kernel, scratch, start_server)):
         work.append(lambda name=name, checks=checks, start=start: run_suite(
             report, name, checks, start, only))
     for release in os.environ.get("OTHER_KERNELS", "").split():
