@@ -72,7 +72,7 @@ def lie(index, name):
         expect(fields["ms"] < SOON, f"it took {fields['ms']} ms")
         expect(fields["error"] in ENDS, f"error {fields['error']}")
         if name in IN_USE:
-            expect_equal(fields["error"], 78, "error")
+            expect(fields["error"] != 0, "the patch was installed")
         if fields["error"] == 0:
             revert(server, number)
         else:
