@@ -16,6 +16,7 @@ import bundle_sets
 
 TIMES = {1: 100, 2: 100, 4: 50, 8: 20}
 BATCH = 10              # applies in one command
+TELL = 10 * BATCH       # a line about how far it is, in a long run
 FIRST = 100             # generation
 DEADLINE = 30000        # ms; emulated CPUs under load come late
 LONGEST = 1000000       # us that a stop may take, the most one can ask for
@@ -135,6 +136,9 @@ def cycles(server):
         receipts.add(server.run(cycle(FIRST + start, part),
                                 timeout=part * 2 * DEADLINE / 1000 + 300))
         arena_is_empty(server)
+        if start + part < count and len(receipts.all) % (2 * TELL) == 0:
+            print(f"     load{server.settings.smp}: {start + part - 1} of "
+                  f"{count} times", flush=True)
     print(f"     load{server.settings.smp}: {receipts.told()}", flush=True)
 
 
