@@ -28,7 +28,7 @@ struct code_user {
 	u64 address;		/* the word that was found */
 	u64 pid;		/* of the task, 0 for a vCPU or an idle task */
 	const char *name;	/* of the range, or what could not be read */
-	char comm[16];		/* of the task */
+	char comm[16];		/* of the task as the guest has it; "": none known */
 	bool found;		/* in a range; false: the check was not finished */
 };
 

@@ -39,13 +39,28 @@ static void log_user(const struct code_user *user)
 
 	text_string(&line, user->found ? "in use: " : "not finished: ");
 	text_string(&line, user->name);
-	text_string(&line, " at ");
-	text_hex(&line, user->address);
 	text_string(&line, " by pid ");
 	text_decimal(&line, user->pid);
 	text_string(&line, " ");
 	text_guest_string(&line, user->comm, sizeof(user->comm) - 1);
+	text_string(&line, " at ");
+	text_hex(&line, user->address);
 	host_log(US_LOG_WARNING, line.chars);
+}
+
+/* For the caller, whose room is short: of a long function's name the end is left out,
+ * never the task. The log has both. */
+static void name_user(const struct code_user *user, char to[US_NAME_MAX])
+{
+	struct text line = { 0 }, task = { 0 };
+
+	if (user->comm[0]) {
+		text_string(&task, " in task ");
+		text_guest_string(&task, user->comm, sizeof(user->comm) - 1);
+	}
+	text_shortened(&line, user->name, US_NAME_MAX - 1 - task.len);
+	text_string(&line, task.chars);
+	text_copy(to, US_NAME_MAX, line.chars);
 }
 
 /* One attempt, and what came of it. */
@@ -146,15 +161,15 @@ static void note_outcome(struct outcome *outcome, enum us_error error,
 static enum us_error give_up(const struct outcome *outcome, u64 arg)
 {
 	const struct code_user *user = &outcome->user;
+	bool length = outcome->error == US_E_STOP_LENGTH;
+	char name[US_NAME_MAX];
 
 	if (outcome->error == US_E_STOP_FAILED)
 		return control_fail(US_E_STOP_FAILED, stop_us(arg), 0, NULL);
 	log_user(user);
-	if (outcome->error == US_E_STOP_LENGTH)
-		return control_fail(US_E_STOP_LENGTH, stop_us(arg), user->pid,
-				    user->name);
-	return control_fail(US_E_FUNCTION_IN_USE, user->address, user->pid,
-			    user->name);
+	name_user(user, name);
+	return control_fail(outcome->error, length ? stop_us(arg) : user->address,
+			    user->pid, name);
 }
 
 enum us_error stopped_run(struct stopped_work *work, u64 arg)

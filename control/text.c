@@ -23,6 +23,19 @@ void text_guest_string(struct text *text, const char *string, u32 max)
 		add(text, *string >= 0x20 && *string <= 0x7e ? *string : '?');
 }
 
+void text_shortened(struct text *text, const char *string, u32 max)
+{
+	static const char dots[] = "...";
+	u32 len = 0, kept;
+
+	while (string[len])
+		len++;
+	kept = len <= max ? len : max - (sizeof(dots) - 1);
+	for (; kept; kept--)
+		add(text, *string++);
+	text_string(text, len <= max ? "" : dots);
+}
+
 static void number_in(struct text *text, u64 number, u32 base)
 {
 	char reversed[20];

@@ -13,6 +13,8 @@ struct text {
 void text_string(struct text *text, const char *string);
 /* At most @max characters of @string; those not printable become '?'. */
 void text_guest_string(struct text *text, const char *string, u32 max);
+/* All of @string, or the beginning of it and "...": @max characters, 3 at least. */
+void text_shortened(struct text *text, const char *string, u32 max);
 void text_decimal(struct text *text, u64 number);
 void text_hex(struct text *text, u64 number);
 /* @len bytes as pairs of hex digits. */

@@ -181,6 +181,22 @@ static enum us_error unavailable(void)
 		    "time" : "crashed", text[0] ? text : "none");
 }
 
+/* Who is in the way: function and task, pid, and what else belongs to the error. */
+static enum us_error in_the_way(const struct ring_request *request,
+				enum us_error error)
+{
+	unsigned long long number = request->detail[0];
+	unsigned long long pid = request->detail[1];
+	char by[32] = "";
+
+	if (pid)
+		snprintf(by, sizeof(by), ", pid %llu", pid);
+	if (error == US_E_STOP_LENGTH)
+		return fail(error, "%s%s (%llu us are allowed)", request->text, by,
+			    number);
+	return fail(error, "%s%s (%#llx)", request->text, by, number);
+}
+
 /* Underseal's own words for a refusal: a name, and numbers, mostly addresses. */
 static enum us_error refused(const struct ring_request *request,
 			     enum us_error error)
@@ -189,6 +205,8 @@ static enum us_error refused(const struct ring_request *request,
 	unsigned long long second = request->detail[1];
 	const char *gap = request->text[0] ? " " : "";
 
+	if (error == US_E_FUNCTION_IN_USE || error == US_E_STOP_LENGTH)
+		return in_the_way(request, error);
 	if (second)
 		return fail(error, "%s%s(%#llx, %#llx)", request->text, gap,
 			    first, second);

@@ -168,8 +168,8 @@ def sleeper_named(server):
         f"apply /load/pause/{number}.upatch --deadline 1000 "
         f"--stop-limit {LONGEST}")
     expect_equal(error, "FUNCTION_IN_USE", "apply")
-    for word in ("__x64_sys_pause", f"{pid:#x}"):
-        expect(word in str(answer), f"no {word} in {answer}")
+    named = f"__x64_sys_pause in task us-probe, pid {pid} ("
+    expect(answer["error"]["detail"].startswith(named), answer)
     log = server.run("underseal-guest log | grep 'in use'")
     for word in ("__x64_sys_pause", str(pid), "us-probe"):
         expect(word in log, f"no {word} in the log: {log}")

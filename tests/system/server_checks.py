@@ -277,8 +277,9 @@ def function_in_use(server):
     server.run("us-probe pause > /tmp/pause & sleep 0.5")
     error, answer = server.tool("apply /data/pause.upatch --deadline 1500")
     expect_equal(error, "FUNCTION_IN_USE", "apply")
-    expect("us-probe" in str(answer) or "pause" in str(answer),
-           f"nobody is named: {answer}")
+    pid = server.run("pidof us-probe")
+    named = f"__x64_sys_pause in task us-probe, pid {pid} ("
+    expect(answer["error"]["detail"].startswith(named), answer)
     expect_text(server, server.sealed_text, "after refusal")
     server.run("killall us-probe; sleep 0.3; true")
     receipt = server.tool_ok("apply /data/pause.upatch")

@@ -25,6 +25,8 @@ static struct {
 		u32 out_len;
 	} answers[8];
 	u32 answer_count, rings;
+	const char *text;	/* NULL: xs without an end */
+	u64 second;		/* detail[1] */
 	u64 first_ticket, last_ticket;
 	bool input_seen;
 } machine;
@@ -85,7 +87,11 @@ u64 doorbell_ring(const struct us_request *request, u64 ticket)
 	if (machine.answers[index].status != ~0u) {
 		writable->status = machine.answers[index].status;
 		writable->detail[0] = 0x1234;
-		memset(writable->text, 'x', sizeof(writable->text));
+		writable->detail[1] = machine.second;
+		if (machine.text)
+			strcpy(writable->text, machine.text);
+		else
+			memset(writable->text, 'x', sizeof(writable->text));
 	}
 	writable->out_len = machine.answers[index].out_len;
 	memcpy((void *)request->out.gva, "answer", 7);
@@ -174,6 +180,31 @@ static void test_answers(void)
 	      "CONTROL_UNAVAILABLE from the hypervisor alone");
 }
 
+static bool refused_as(enum us_error error, const char *text, u64 pid,
+		       const char *detail)
+{
+	reset();
+	machine.text = text;
+	machine.second = pid;
+	answer(error, error, 0);
+	return ring_hello() == error && !strcmp(fail_detail(), detail);
+}
+
+static void test_details(void)
+{
+	check(refused_as(US_E_EXPECTED_BYTES, "fix", 7, "fix (0x1234, 0x7)"),
+	      "EXPECTED_BYTES with a name and two numbers");
+	check(refused_as(US_E_FUNCTION_IN_USE, "do_fix in task cat", 43,
+			 "do_fix in task cat, pid 43 (0x1234)"),
+	      "FUNCTION_IN_USE tells function, task and pid");
+	check(refused_as(US_E_FUNCTION_IN_USE, "task list", 0,
+			 "task list (0x1234)"),
+	      "FUNCTION_IN_USE without a task");
+	check(refused_as(US_E_STOP_LENGTH, "stack in task cat", 43,
+			 "stack in task cat, pid 43 (4660 us are allowed)"),
+	      "STOP_LENGTH tells what took the time, and how much there was");
+}
+
 static void test_trouble(void)
 {
 	reset();
@@ -235,6 +266,7 @@ int main(void)
 {
 	test_open();
 	test_answers();
+	test_details();
 	test_trouble();
 	test_limits();
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);

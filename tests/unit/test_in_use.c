@@ -7,6 +7,9 @@
 
 #define F	SIM_FUNCTION
 
+#define COMM	0x180	/* in a task's struct; as in maker.c */
+#define PID	0x150
+
 static const u64 inside = SIM_LINK_BASE + SIM_SLIDE + F + 0x33;
 
 static enum us_error apply_quickly(void)
@@ -16,12 +19,19 @@ static enum us_error apply_quickly(void)
 	return bench_send(US_OP_APPLY, &bench_blob, &bench_key, 20);
 }
 
-static void expect_in_use(u64 address, u64 pid)
+/* In use, and @task is named in the answer with its pid and the function. */
+static void expect_in_use(u64 address, enum sim_task task)
 {
+	const char *comm = (char *)sim.memory + sim_task_member(task, COMM);
+	u32 pid;
+	char text[US_NAME_MAX];
+
+	memcpy(&pid, sim.memory + sim_task_member(task, PID), sizeof(pid));
+	snprintf(text, sizeof(text), "sim_function in task %s", comm);
 	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
 	CU_ASSERT_EQUAL(bench_answer.detail[0], address);
 	CU_ASSERT_EQUAL(bench_answer.detail[1], pid);
-	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, text);
 	CU_ASSERT(sim.backoffs > 0);
 }
 
@@ -29,7 +39,7 @@ static void vcpu_inside(void)
 {
 	bench_start_sealed();
 	sim.vcpus[1].rip = inside;
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 	/* At its first byte none of it has run; behind its last all has. */
 	sim.vcpus[1].rip = sim_image_gva(F);
 	ASSERT_OK(apply_quickly());
@@ -38,14 +48,14 @@ static void vcpu_inside(void)
 	ASSERT_OK(apply_quickly());
 	bench_start_sealed();
 	sim.vcpus[1].rip = sim_image_gva(F + SIM_FUNCTION_SIZE - 1);
-	expect_in_use(sim_image_gva(F + SIM_FUNCTION_SIZE - 1), 0);
+	expect_in_use(sim_image_gva(F + SIM_FUNCTION_SIZE - 1), SIM_SWAPPER_1);
 }
 
 static void vcpu_register(void)
 {
 	bench_start_sealed();
 	sim.vcpus[1].gprs[11] = inside;
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 	/* A program's registers mean nothing. */
 	sim.vcpus[1].gprs[11] = 0;
 	sim.vcpus[0].gprs[11] = inside;
@@ -61,23 +71,69 @@ static void vcpu_not_started(void)
 }
 
 /* Return address on the stack of a task that sleeps. */
-static void sleeper(enum sim_task task, u64 pid, const char *comm)
+static void sleeper(enum sim_task task, const char *line)
 {
-	char line[32] = "by pid ";
-
 	bench_start_sealed();
 	sim_poke64(sim_stack_word(task, 0x180), inside);
-	expect_in_use(inside, pid);
-	strcat(line, pid == 1 ? "1 " : pid == 43 ? "43 " : "0 ");
-	strcat(line, comm);
+	expect_in_use(inside, task);
 	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, line));
 }
 
 static void sleeping_tasks(void)
 {
-	sleeper(SIM_INIT, 1, "init");
-	sleeper(SIM_THREAD, 43, "thread");
-	sleeper(SIM_SWAPPER_0, 0, "swapper/0");
+	sleeper(SIM_INIT, "in use: sim_function by pid 1 init at ");
+	sleeper(SIM_THREAD, "in use: sim_function by pid 43 thread at ");
+	sleeper(SIM_SWAPPER_0, "in use: sim_function by pid 0 swapper/0 at ");
+}
+
+/* What the guest calls its task is shown as it is, but for what no name should hold. */
+static void hostile_name(void)
+{
+	static const char name[16] = "a\033[2J\n\xff b\"c def";
+
+	bench_start_sealed();
+	sim_poke(sim_task_member(SIM_INIT, COMM), name, sizeof(name));
+	sim_poke64(sim_stack_word(SIM_INIT, 0x180), inside);
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+	CU_ASSERT_STRING_EQUAL(bench_answer.text,
+			       "sim_function in task a?[2J?? b\"c def");
+	/* It may have none. */
+	sim_poke64(sim_task_member(SIM_INIT, COMM), 0);
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 1);
+}
+
+/* The task is named whole, of the function as much as there is room for. */
+static void expect_cut(u32 len, const char *comm, const char *text)
+{
+	bench_start_sealed();
+	memset(sim.memory + sim_task_member(SIM_INIT, COMM), 0, 16);
+	sim_poke(sim_task_member(SIM_INIT, COMM), comm, strlen(comm));
+	sim_poke64(sim_stack_word(SIM_INIT, 0x180), inside);
+	bundle_spec_default(&bench_spec, F, 1);
+	memset(bench_spec.strings, 'f', len);
+	bench_spec.strings[len] = '\0';
+	bench_spec.string_bytes = len + 1;
+	make_bundle(&bench_spec, &bench_blob);
+	ASSERT_REFUSED(FUNCTION_IN_USE, bench_send(US_OP_APPLY, &bench_blob,
+						   &bench_key, 20));
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, text);
+	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, comm));
+}
+
+static void long_names(void)
+{
+	expect_cut(63, "fifteen letters",
+		   "ffffffffffffffffffffffffffffffffffff... in task fifteen letters");
+	expect_cut(40, "fifteen letters",
+		   "ffffffffffffffffffffffffffffffffffff... in task fifteen letters");
+	expect_cut(39, "fifteen letters",
+		   "fffffffffffffffffffffffffffffffffffffff in task fifteen letters");
+	expect_cut(53, "a",
+		   "fffffffffffffffffffffffffffffffffffffffffffffffffffff in task a");
+	expect_cut(54, "a",
+		   "ffffffffffffffffffffffffffffffffffffffffffffffffff... in task a");
 }
 
 /* A tracer's stand-in hides which function the frame belongs to. */
@@ -101,7 +157,7 @@ static void below_stack_pointer(void)
 	ASSERT_OK(apply_quickly());
 	bench_start_sealed();
 	sim_poke64(sim_stack_word(SIM_INIT, 0x200), inside);
-	expect_in_use(inside, 1);
+	expect_in_use(inside, SIM_INIT);
 }
 
 static void bad_saved_pointer(void)
@@ -110,7 +166,7 @@ static void bad_saved_pointer(void)
 	bench_start_sealed();
 	sim_poke64(0x80000 + SIM_INIT * PAGE_SIZE + 0x200, 0x1234);
 	sim_poke64(sim_stack_word(SIM_INIT, 0x3f00), inside);
-	expect_in_use(inside, 1);
+	expect_in_use(inside, SIM_INIT);
 }
 
 static void no_stack(void)
@@ -142,7 +198,7 @@ static void running_in_kernel_mode(void)
 	sim.vcpus[0].cpl = 0;
 	sim.vcpus[0].rsp = sim_stack_gva(SIM_CALLER) + SIM_STACK_SIZE - 0x80;
 	sim_poke64(sim_stack_word(SIM_CALLER, 0x80), inside);
-	expect_in_use(inside, 42);
+	expect_in_use(inside, SIM_CALLER);
 }
 
 static void switching_stacks(void)
@@ -152,7 +208,7 @@ static void switching_stacks(void)
 	sim_poke64(sim_task_member(SIM_INIT, 0x158), 1);
 	sim.vcpus[1].rsp = sim_stack_gva(SIM_INIT) + SIM_STACK_SIZE - 0x400;
 	sim_poke64(sim_stack_word(SIM_INIT, 0x400), inside);
-	expect_in_use(inside, 1);
+	expect_in_use(inside, SIM_INIT);
 }
 
 static void interrupt_stack(void)
@@ -162,7 +218,7 @@ static void interrupt_stack(void)
 	bench_start_sealed();
 	sim.vcpus[1].rsp = sim_irq_stack_end() - 0x100;
 	sim_poke64(top - 0x100, inside);
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 	bench_start_sealed();
 	sim.vcpus[1].rsp = sim_irq_stack_end() - 0x100;
 	sim_poke64(top - 0x108, inside);
@@ -171,7 +227,7 @@ static void interrupt_stack(void)
 	bench_start_sealed();
 	sim.vcpus[1].rsp = sim_irq_stack_end() - 0x100;
 	sim_poke64(sim_stack_word(SIM_SWAPPER_1, 0x3000), inside);
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 }
 
 static void exception_stack(void)
@@ -179,7 +235,7 @@ static void exception_stack(void)
 	bench_start_sealed();
 	sim.vcpus[1].rsp = SIM_DIRECT + 0xe0f00;
 	sim_poke64(0xe0f80, inside);
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 }
 
 /* An idle task of another CPU is on no list, but was seen running once. */
@@ -299,7 +355,7 @@ static void resting_task(void)
 	bench_start_sealed();
 	sim_poke64(sim_stack_word(SIM_THREAD, 0x180), inside);
 	stops = sim.stops;
-	expect_in_use(inside, 43);
+	expect_in_use(inside, SIM_THREAD);
 	CU_ASSERT_EQUAL(sim.stops, stops);
 	CU_ASSERT_PTR_NOT_NULL(strstr(sim.all_logs, "in use: sim_function"));
 }
@@ -422,12 +478,12 @@ static void nested_exception(void)
 		bench_start_sealed();
 		sim.vcpus[1].rsp = nmi - 0x100;
 		sim_poke64(words + places[i], inside);
-		expect_in_use(inside, 0);
+		expect_in_use(inside, SIM_SWAPPER_1);
 	}
 	bench_start_sealed();
 	sim.vcpus[1].rsp = nmi - 0x100;
 	sim_poke64(irq, inside);
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 	/* Below RSP on its own page there is nothing. */
 	bench_start_sealed();
 	sim.vcpus[1].rsp = nmi - 0x100;
@@ -450,14 +506,14 @@ static void lying_program(void)
 	other = sim.vcpus[1].gs_base;
 	sim.vcpus[0].gs_base = other;
 	sim_poke64(sim_stack_word(SIM_SWAPPER_1, 0x80), inside);
-	expect_in_use(inside, 0);
+	expect_in_use(inside, SIM_SWAPPER_1);
 	bench_start_sealed();
 	sim.vcpus[0].cpl = 0;
 	sim.vcpus[0].gs_base = sim.vcpus[0].kernel_gs_base;
 	sim.vcpus[0].kernel_gs_base = other;
 	sim.vcpus[0].rsp = sim_stack_gva(SIM_CALLER) + SIM_STACK_SIZE - 0x80;
 	sim_poke64(sim_stack_word(SIM_CALLER, 0x80), inside);
-	expect_in_use(inside, 42);
+	expect_in_use(inside, SIM_CALLER);
 }
 
 /* The lists are slow to read: nothing holds the vCPUs for longer than allowed. */
@@ -543,6 +599,8 @@ const struct test in_use_tests[] = {
 	{ "vCPU's registers", vcpu_register },
 	{ "vCPU not started", vcpu_not_started },
 	{ "sleeping tasks", sleeping_tasks },
+	{ "a task with a hostile name", hostile_name },
+	{ "long names", long_names },
 	{ "traced return", traced_return },
 	{ "below the stack pointer", below_stack_pointer },
 	{ "bad saved stack pointer", bad_saved_pointer },
