@@ -159,7 +159,7 @@ static void stack_in_use(void)
 	sim.vcpus[1].rip = MODULE_BENCH_ARENA + 30;
 	ASSERT_REFUSED(FUNCTION_IN_USE, bench_send(US_OP_APPLY, &bench_blob,
 						   &bench_key, 20));
-	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function in task swapper/1");
 	/* At its first byte none of it has run. */
 	sim.vcpus[1].rip = MODULE_BENCH_ARENA;
 	ASSERT_OK(bench_send(US_OP_APPLY, &bench_blob, &bench_key, 20));
@@ -430,7 +430,7 @@ static void consistency_none(void)
 	sim.vcpus[1].rip = sim_image_gva(F + 7);
 	ASSERT_REFUSED(FUNCTION_IN_USE, bench_send(US_OP_APPLY, &bench_blob,
 						   &bench_key, 20));
-	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function in task swapper/1");
 	sim.vcpus[1].rip = sim_image_gva(F + 0x33);
 	sim_poke64(sim_stack_word(SIM_INIT, 0x80), sim_image_gva(F + 9));
 	ASSERT_REFUSED(FUNCTION_IN_USE, bench_send(US_OP_APPLY, &bench_blob,
@@ -445,7 +445,7 @@ static void consistency_none(void)
 	make_revert(&kept[0], &bench_revert_blob);
 	ASSERT_REFUSED(FUNCTION_IN_USE, bench_send(US_OP_REVERT,
 		       &bench_revert_blob, &bench_key, 20));
-	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function");
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, "sim_function in task swapper/1");
 	sim.vcpus[1].rip = sim_image_gva(F + 0x33);
 	ASSERT_OK(revert(0));
 	CU_ASSERT(text_as_before() && arena_empty());
