@@ -75,8 +75,10 @@ enum us_op {
 				 * arg = deadline in ms | longest stop in us << 32
 				 * (0: default); out: struct us_receipt */
 	US_OP_REVERT = 4,	/* in[0] revert authorisation, in[1] its .minisig,
-				 * arg as for apply; out: struct us_receipt */
-	US_OP_LIST = 5,		/* out: struct us_patch_info[] */
+				 * arg as for apply; out: struct us_receipt. A
+				 * bundle that is awaited is so no more */
+	US_OP_LIST = 5,		/* out: struct us_patch_info[]: those installed, oldest
+				 * first, then those awaited and not installed */
 	US_OP_LOG = 6,		/* arg = first sequence number wanted;
 				 * out: struct us_log_entry[] */
 	US_OP_COUNTERS = 7,	/* out: struct us_counters */
@@ -272,14 +274,15 @@ struct us_receipt {
 	u64 shadow_bytes;
 	u64 prepare_ns;		/* of total_ns: work before the first stop */
 	u32 consistency;	/* enum us_consistency of the bundle */
-	u32 reserved;
+	u32 only_awaited;	/* revert: 1: it was not installed, and has been awaited
+				 * until now; no code has changed */
 };
 static_assert(sizeof(struct us_receipt) == 264, "us_receipt layout");
 
 enum us_patch_state {
 	US_PATCH_ACTIVE = 0,
 	US_PATCH_PROBATION = 1,	/* health not confirmed; will be taken back */
-	US_PATCH_AWAITED = 2,	/* not installed: its module is not loaded */
+	US_PATCH_AWAITED = 2,	/* not installed: its module waits for it */
 };
 
 struct us_patch_info {

@@ -130,7 +130,8 @@ X(BAD_IMAGE, 150, "underseal.efi is damaged: an image inside it is not valid.") 
 X(FIRMWARE, 151, "The firmware lacks a service that Underseal needs.") \
 X(VMX_DISABLED, 152, "Intel VT-x is switched off by the firmware.") \
 X(VMX_FEATURE, 153, "This processor's VT-x lacks something that Underseal needs.") \
-X(PROBATION_OVER, 160, "The patch's probation is over; it is being taken back.")
+X(PROBATION_OVER, 160, "The patch's probation is over; it is being taken back.") \
+X(TAKEN_BACK, 161, "The bundle was taken back while it was awaited; it is refused until the machine restarts.")
 
 enum us_error {
 #define US_ERROR_ENUM(name, number, text) US_E_##name = number,

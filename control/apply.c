@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "await.h"
 #include "change_plan.h"
 #include "dropped.h"
 #include "fault.h"
@@ -33,6 +34,9 @@ static enum us_error check_target(void)
 	if (header->build_id_len != kernel->build_id_len ||
 	    memcmp(header->build_id, kernel->build_id, kernel->build_id_len))
 		return control_fail(US_E_WRONG_BUILD_ID, 0, 0, kernel->name);
+	if (await_cancelled(change.input.id))
+		return control_fail(US_E_TAKEN_BACK, header->generation, 0,
+				    header->name);
 	error = target_find(&change.bundle, &change.target);
 	if (error)
 		return error;

@@ -13,10 +13,9 @@
 #include "text.h"
 
 static struct awaited {
-	u8 id[US_DIGEST_SIZE];
-	u64 generation;
-	char module[US_NAME_MAX];
+	struct us_patch_info info;	/* as it is listed */
 	bool told;		/* that its module waits */
+	bool cancelled;		/* taken back: neither awaited nor installed any more */
 } list[AWAIT_MAX];
 static u32 count;
 
@@ -26,10 +25,18 @@ void await_reset(void)
 }
 
 /* As apply sees it, as far as that can be said of a module that is not there. */
-static bool can_be_installed(const u8 id[US_DIGEST_SIZE], const char *module,
-			     u64 generation)
+static bool is_new(const u8 id[US_DIGEST_SIZE], const char *module,
+		   u64 generation)
 {
 	return generation > generations_of(module) || dropped_may_return(id);
+}
+
+static bool can_be_installed(const struct awaited *awaited)
+{
+	const struct us_receipt *receipt = &awaited->info.receipt;
+
+	return !awaited->cancelled && is_new(receipt->bundle_id, receipt->module,
+					     receipt->generation);
 }
 
 static bool is_installed(const u8 id[US_DIGEST_SIZE])
@@ -39,18 +46,62 @@ static bool is_installed(const u8 id[US_DIGEST_SIZE])
 	return patches_find_id(id, &index);
 }
 
+/* One that is cancelled is kept for as long as it would otherwise be installed. */
 static void forget_useless(void)
 {
+	const struct us_receipt *receipt;
 	u32 i = 0;
 
 	while (i < count) {
-		if (is_installed(list[i].id) ||
-		    can_be_installed(list[i].id, list[i].module,
-				     list[i].generation))
+		receipt = &list[i].info.receipt;
+		if (is_installed(receipt->bundle_id) ||
+		    is_new(receipt->bundle_id, receipt->module,
+			   receipt->generation))
 			i++;
 		else
 			list[i] = list[--count];
 	}
+}
+
+static struct awaited *find(const u8 id[US_DIGEST_SIZE])
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (!memcmp(list[i].info.receipt.bundle_id, id, US_DIGEST_SIZE))
+			return &list[i];
+	return NULL;
+}
+
+bool await_cancelled(const u8 id[US_DIGEST_SIZE])
+{
+	const struct awaited *awaited = find(id);
+
+	return awaited && awaited->cancelled;
+}
+
+bool await_cancel(const u8 id[US_DIGEST_SIZE], u64 generation,
+		  struct us_receipt *receipt)
+{
+	struct awaited *awaited = find(id);
+
+	if (!awaited || awaited->info.receipt.generation != generation ||
+	    !can_be_installed(awaited))
+		return false;
+	awaited->cancelled = true;
+	*receipt = awaited->info.receipt;
+	return true;
+}
+
+u32 await_list(struct us_patch_info infos[AWAIT_MAX])
+{
+	u32 i, listed = 0;
+
+	for (i = 0; i < count; i++)
+		if (can_be_installed(&list[i]) &&
+		    !is_installed(list[i].info.receipt.bundle_id))
+			infos[listed++] = list[i].info;
+	return listed;
 }
 
 static enum us_error check(const struct us_bundle_header *header,
@@ -65,34 +116,15 @@ static enum us_error check(const struct us_bundle_header *header,
 	if (header->build_id_len != kernel->build_id_len ||
 	    memcmp(header->build_id, kernel->build_id, kernel->build_id_len))
 		return control_fail(US_E_WRONG_BUILD_ID, 0, 0, kernel->name);
+	if (await_cancelled(input->id))
+		return control_fail(US_E_TAKEN_BACK, header->generation, 0,
+				    header->name);
 	/* One whose module has gone meanwhile is not installed any more. */
 	module_verified(header->module);
 	if (!is_installed(input->id) &&
-	    !can_be_installed(input->id, header->module, header->generation))
+	    !is_new(input->id, header->module, header->generation))
 		return control_fail(US_E_OLD_GENERATION, header->generation,
 				    generations_of(header->module), NULL);
-	return US_OK;
-}
-
-static enum us_error remember(const struct us_bundle_header *header,
-			      const struct input *input)
-{
-	struct awaited *awaited;
-	u32 i;
-
-	for (i = 0; i < count; i++)
-		if (!memcmp(list[i].id, input->id, US_DIGEST_SIZE))
-			return US_OK;
-	if (count == AWAIT_MAX)
-		forget_useless();
-	if (count == AWAIT_MAX)
-		return control_fail(US_E_TOO_MANY_PATCHES, count, AWAIT_MAX,
-				    NULL);
-	awaited = &list[count++];
-	memset(awaited, 0, sizeof(*awaited));
-	memcpy(awaited->id, input->id, US_DIGEST_SIZE);
-	awaited->generation = header->generation;
-	text_copy(awaited->module, US_NAME_MAX, header->module);
 	return US_OK;
 }
 
@@ -101,7 +133,6 @@ static void describe(const struct us_bundle_header *header,
 {
 	struct us_receipt *receipt = &info->receipt;
 
-	memset(info, 0, sizeof(*info));
 	memcpy(receipt->bundle_id, input->id, US_DIGEST_SIZE);
 	receipt->generation = header->generation;
 	receipt->functions = header->functions;
@@ -114,8 +145,22 @@ static void describe(const struct us_bundle_header *header,
 	info->state = US_PATCH_AWAITED;
 }
 
-static void answer(const struct us_bundle_header *header,
-		   const struct input *input)
+static enum us_error remember(const struct us_bundle_header *header,
+			      const struct input *input)
+{
+	if (find(input->id))
+		return US_OK;
+	if (count == AWAIT_MAX)
+		forget_useless();
+	if (count == AWAIT_MAX)
+		return control_fail(US_E_TOO_MANY_PATCHES, count, AWAIT_MAX,
+				    NULL);
+	memset(&list[count], 0, sizeof(*list));
+	describe(header, input, &list[count++].info);
+	return US_OK;
+}
+
+static void answer(const struct input *input)
 {
 	struct us_patch_info *info = (void *)control_response;
 	struct installed_patch patch;
@@ -126,7 +171,7 @@ static void answer(const struct us_bundle_header *header,
 		*info = patch.info;
 		probation_describe(info);
 	} else {
-		describe(header, input, info);
+		*info = find(input->id)->info;
 	}
 	control.result.out_len = sizeof(*info);
 }
@@ -147,7 +192,7 @@ enum us_error await_request(const struct control_call *call)
 	if (!error)
 		error = remember(bundle.header, &input);
 	if (!error)
-		answer(bundle.header, &input);
+		answer(&input);
 	return error;
 }
 
@@ -171,10 +216,12 @@ static enum us_error read_name(const struct control_call *call,
 /* The kernel asks again and again: told is once. */
 static enum us_error waits(struct awaited *awaited)
 {
+	const struct us_receipt *receipt = &awaited->info.receipt;
+
 	control.result.quiet = awaited->told;
 	awaited->told = true;
-	return control_fail(US_E_MODULE_WAITS, awaited->generation, 0,
-			    awaited->module);
+	return control_fail(US_E_MODULE_WAITS, receipt->generation, 0,
+			    receipt->module);
 }
 
 static void log_open(const char *name)
@@ -198,10 +245,12 @@ enum us_error gate_request(const struct control_call *call)
 		return error;
 	sealed = module_verified(name);
 	for (i = 0; i < count; i++) {
-		if (!module_names_equal(list[i].module, name))
+		const struct us_receipt *receipt = &list[i].info.receipt;
+
+		if (!module_names_equal(receipt->module, name))
 			continue;
-		if ((!sealed || !is_installed(list[i].id)) &&
-		    can_be_installed(list[i].id, name, list[i].generation))
+		if ((!sealed || !is_installed(receipt->bundle_id)) &&
+		    can_be_installed(&list[i]))
 			return waits(&list[i]);
 		told |= list[i].told;
 		list[i].told = false;

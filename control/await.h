@@ -9,7 +9,9 @@
  *
  * A bundle is awaited until the machine restarts, each time that its module is loaded,
  * and no longer once it cannot be installed any more: it was reverted, or a newer one
- * was installed without it. Private to control/.
+ * was installed without it. To revert one that is awaited and not installed cancels it:
+ * a module that may run unpatched takes the same signature as a patch that goes.
+ * Private to control/.
  */
 #ifndef UNDERSEAL_AWAIT_H
 #define UNDERSEAL_AWAIT_H
@@ -20,9 +22,24 @@
 
 void await_reset(void);
 
+/* Bundles that modules wait for and that are not installed, @infos filled in as
+ * US_OP_LIST shows them: how many. */
+u32 await_list(struct us_patch_info infos[AWAIT_MAX]);
+
+/*
+ * Await the bundle no more, and let it be neither awaited nor installed again: then
+ * *@receipt has what is known of it. False: it is not awaited. The caller has verified
+ * an authorisation to revert it, and that it is not installed.
+ */
+bool await_cancel(const u8 id[US_DIGEST_SIZE], u64 generation,
+		  struct us_receipt *receipt);
+
+/* Was the bundle cancelled? */
+bool await_cancelled(const u8 id[US_DIGEST_SIZE]);
+
 /* US_OP_AWAIT: errors of the signature, of the bundle's format, NOT_SEALED,
- * WRONG_BUILD_ID, OLD_GENERATION, TOO_MANY_PATCHES; BAD_REQUEST when the bundle is for
- * the kernel itself. */
+ * WRONG_BUILD_ID, TAKEN_BACK, OLD_GENERATION, TOO_MANY_PATCHES; BAD_REQUEST when the
+ * bundle is for the kernel itself. */
 enum us_error await_request(const struct control_call *call);
 
 /* US_OP_MODULE_GATE: MODULE_WAITS with the generation of a bundle that is missing and

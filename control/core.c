@@ -214,6 +214,14 @@ static void log_receipt(const char *what)
 	host_log(US_LOG_INFO, line.chars);
 }
 
+static void log_reverted(void)
+{
+	const struct us_receipt *receipt = (const void *)control_response;
+
+	log_receipt(receipt->only_awaited ? "not awaited any more, not installed: " :
+					    "reverted ");
+}
+
 static void log_module(void)
 {
 	const struct us_module_info *info = (const void *)control_response;
@@ -241,7 +249,7 @@ static void log_outcome(const struct operation *op, enum us_error error)
 	else if (op->op == US_OP_APPLY)
 		log_receipt("applied ");
 	else if (op->op == US_OP_REVERT)
-		log_receipt("reverted ");
+		log_reverted();
 }
 
 enum us_error control_request(const struct control_caller *who)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "await.h"
 #include "generations.h"
 #include "modules.h"
 #include "patches.h"
@@ -56,8 +57,8 @@ enum us_error status_request(const struct control_call *call)
 	return US_OK;
 }
 
-static_assert(US_MAX_PATCHES * sizeof(struct us_patch_info) <= US_MAX_RESPONSE,
-	      "a full list fits");
+static_assert((US_MAX_PATCHES + AWAIT_MAX) * sizeof(struct us_patch_info) <=
+	      US_MAX_RESPONSE, "a full list fits");
 
 enum us_error list_request(const struct control_call *call)
 {
@@ -67,10 +68,6 @@ enum us_error list_request(const struct control_call *call)
 	u64 len;
 
 	modules_look();
-	len = patches_installed() * sizeof(*list);
-	if (call->request.out.len < len)
-		return control_fail(US_E_OUT_TOO_SMALL, call->request.out.len,
-				    len, NULL);
 	for (i = 0; i < patches_count(); i++) {
 		patches_get(i, &patch);
 		if (!patch.text)
@@ -78,6 +75,11 @@ enum us_error list_request(const struct control_call *call)
 		list[count] = patch.info;
 		probation_describe(&list[count++]);
 	}
+	count += await_list(list + count);
+	len = count * sizeof(*list);
+	if (call->request.out.len < len)
+		return control_fail(US_E_OUT_TOO_SMALL, call->request.out.len,
+				    len, NULL);
 	control.result.out_len = len;
 	return US_OK;
 }

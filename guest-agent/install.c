@@ -164,7 +164,13 @@ static void report(const struct store_bundle *bundle, enum us_error error)
 	journal_failure(PRIORITY_ERROR, bundle->path);
 }
 
-/* A bundle for a module that has it already, or is not sealed, is no news. */
+/* It has been there, and is there still or was taken back or replaced. */
+static bool has_been(enum us_error error)
+{
+	return error == US_E_OLD_GENERATION || error == US_E_TAKEN_BACK;
+}
+
+/* A bundle for a module that has or had it already, or is not sealed, is no news. */
 static enum us_error install(const struct install_options *options,
 			     const struct store_bundle *bundle,
 			     struct install_result *result)
@@ -173,8 +179,6 @@ static enum us_error install(const struct install_options *options,
 
 	if (!error)
 		find_known(bundle)->awaited = false;
-	if (bundle->module[0] && error == US_E_OLD_GENERATION)
-		return US_OK;
 	if (bundle->module[0] && error == US_E_MODULE_NOT_SEALED) {
 		if (modules_is_loaded(bundle->module))
 			return US_OK;
@@ -182,6 +186,8 @@ static enum us_error install(const struct install_options *options,
 		if (!error)
 			result->awaiting = true;
 	}
+	if (bundle->module[0] && has_been(error))
+		return US_OK;
 	if (error)
 		report(bundle, error);
 	return error;

@@ -129,13 +129,16 @@ $(G)/patched/.made: $(wildcard tests/guest/patched/*) $(K)/version $(UNDERSEAL) 
 	done
 	$(Q)$(UNDERSEAL) baseline $(@D)/us_patched.ko --kernel $(K)/vmlinux \
 		-o $(@D)/us_patched.umod
-	$(Q)$(UNDERSEAL) diff $(@D)/us_patched.ko $(G)/patched-new/us_patched.ko \
-		--kernel $(K)/vmlinux --generation 1 --name answer \
-		-o $(@D)/answer.upatch > $(G)/patched.log
-	$(Q)$(UNDERSEAL) authorize-revert $(@D)/answer.upatch \
-		-o $(@D)/answer.revert
-	$(Q)set -e; for file in us_patched.umod answer.upatch answer.revert; do \
-		$(UNDERSEAL) sign $(@D)/$$file --key $(TEST_KEY) 2> /dev/null; done
+	$(Q)set -e; generation=0; for name in answer second; do \
+		generation=$$((generation + 1)); \
+		$(UNDERSEAL) diff $(@D)/us_patched.ko \
+			$(G)/patched-new/us_patched.ko --kernel $(K)/vmlinux \
+			--generation $$generation --name $$name \
+			-o $(@D)/$$name.upatch > $(G)/patched.log; \
+		$(UNDERSEAL) authorize-revert $(@D)/$$name.upatch \
+			-o $(@D)/$$name.revert; done
+	$(Q)set -e; for file in $(@D)/*.umod $(@D)/*.upatch $(@D)/*.revert; do \
+		$(UNDERSEAL) sign $$file --key $(TEST_KEY) 2> /dev/null; done
 	$(Q)strip --strip-debug $(@D)/us_patched.ko && touch $@
 
 # Modules wait for their bundles; and a bundle that goes again by itself.

@@ -143,7 +143,7 @@ static json_t *module_or_null(const struct us_receipt *receipt)
 json_t *receipt_json(const struct us_receipt *receipt)
 {
 	return json_pack("{s:o, s:o?, s:o, s:I, s:I, s:I, s:I, s:i, s:i, s:I, "
-			 "s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s}", "name",
+			 "s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b}", "name",
 			 json_name(receipt->name, sizeof(receipt->name)),
 			 "module", module_or_null(receipt),
 			 "bundle_id",
@@ -164,11 +164,27 @@ json_t *receipt_json(const struct us_receipt *receipt)
 			 "prepare_ns", (json_int_t)receipt->prepare_ns,
 			 "consistency",
 			 receipt->consistency == US_CONSISTENCY_NONE ?
-			 "none" : "stack");
+			 "none" : "stack", "only_awaited",
+			 receipt->only_awaited);
+}
+
+static void cancelled_print(const struct us_receipt *receipt)
+{
+	printf("awaited no more: %.*s, generation %llu\n"
+	       "  module     %.*s\n"
+	       "  bundle id  %s\n"
+	       "  it was not installed; no code has changed\n", US_NAME_MAX,
+	       receipt->name, (unsigned long long)receipt->generation,
+	       US_NAME_MAX, receipt->module,
+	       hex(receipt->bundle_id, US_DIGEST_SIZE));
 }
 
 void receipt_print(const struct us_receipt *receipt, const char *verb)
 {
+	if (receipt->only_awaited) {
+		cancelled_print(receipt);
+		return;
+	}
 	printf("%s %.*s, generation %llu\n", verb, US_NAME_MAX, receipt->name,
 	       (unsigned long long)receipt->generation);
 	if (receipt->module[0])

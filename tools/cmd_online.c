@@ -174,7 +174,8 @@ static const struct argp apply_argp = {
 };
 static const struct argp revert_argp = {
 	.options = change_options, .parser = parse, .args_doc = "AUTHORISATION",
-	.doc = "Take a bundle back, as a signed authorisation allows.",
+	.doc = "Take a bundle back, as a signed authorisation allows: one that is "
+	"installed, or that is awaited.",
 };
 
 enum us_error cmd_apply(int argc, char **argv)
@@ -315,7 +316,8 @@ static void patch_entry_print(const void *entry)
 
 static const struct argp list_argp = {
 	.options = plain_options, .parser = parse,
-	.doc = "List the patches that are installed now.",
+	.doc = "List the patches that are installed now, and those that modules "
+	"wait for.",
 };
 
 enum us_error cmd_list(int argc, char **argv)

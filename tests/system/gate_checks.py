@@ -69,6 +69,8 @@ def refused(server):
     """an awaited module without its bundle is not loaded, and leaves nothing"""
     awaited = server.tool_ok(f"await {P}/answer.upatch")
     expect_equal(awaited["state"], "awaited", "state")
+    expect_equal(patches(server)["answer"], awaited, "list")
+    expect_equal(server.tool_ok("status")["patches"], 1, "installed")
     start = time.monotonic()
     status, text = server.sh(f"insmod {P}/{NAME}.ko", 180)
     expect(status, "the module was loaded")
@@ -134,6 +136,26 @@ def stopped(server):
     server.run(f"rmmod {NAME}")
 
 
+def cancelled(server):
+    """a module that waits is let through when nobody awaits its bundle any more"""
+    server.tool_ok(f"await {P}/second.upatch")
+    expect_equal(patches(server)["second"]["state"], "awaited", "state")
+    server.run(f"( insmod {P}/{NAME}.ko; echo $? > /tmp/loaded ) "
+               "> /dev/null 2>&1 &")
+    wait_for(lambda: logged(server, f"MODULE_WAITS 2 0 {NAME}"), "it waits")
+    expect("awaited no more: second, generation 2" in
+           server.run(f"underseal-guest revert {P}/second.revert"), "answer")
+    wait_for(lambda: server.sh("cat /tmp/loaded") == (0, "0"), "loaded")
+    expect_equal(server.run(f"cat {BORN}").strip(), "faulty", "unpatched")
+    expect("second" not in patches(server), "listed")
+    expect(logged(server, "not awaited any more, not installed: second in "
+                          f"module {NAME} generation 2"), "no word in the log")
+    for command in ("await", "apply"):
+        expect_equal(server.tool(f"{command} {P}/second.upatch")[0],
+                     "TAKEN_BACK", command)
+    server.run(f"rmmod {NAME}")
+
+
 def clean(server):
     """the kernel never complained, and the gate can be taken away"""
     server.tool_ok(f"revert {G}/gate.revert")
@@ -141,7 +163,7 @@ def clean(server):
     expect_equal(server.tool_ok("status")["writes_refused"], 0, "refused")
 
 
-CHECKS = [gate, refused, first_code, again, races, stopped, clean]
+CHECKS = [gate, refused, first_code, again, races, stopped, cancelled, clean]
 
 
 @needed

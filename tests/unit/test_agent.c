@@ -36,6 +36,7 @@ static struct {
 	u64 generation;
 	char refused[ROOM];		/* names, one letter each ... */
 	enum us_error why;		/* ... and what they get */
+	enum us_error await_why;	/* what everything gets that is awaited */
 	char tried[64];			/* names that were handed over */
 	u32 confirmed;
 	char report[4096];
@@ -177,6 +178,8 @@ enum us_error ring(struct ring_request *request)
 		return apply(request);
 	case US_OP_AWAIT:
 		strcat(world.tried, "!");
+		if (world.await_why)
+			return fail(world.await_why, "as told");
 		request->out = &world.list[ROOM - 1];
 		request->out_len = sizeof(world.list[0]);
 		return US_OK;
@@ -257,7 +260,7 @@ static void store(const char *file)
 }
 
 /* One round; what was handed over in it is @order. */
-static enum us_error install(const char *order)
+static enum us_error install_as(const char *order, bool awaiting)
 {
 	const struct install_options options = { world.patches, world.marks };
 	struct install_result result;
@@ -266,8 +269,13 @@ static enum us_error install(const char *order)
 	memset(world.tried, 0, sizeof(world.tried));
 	error = install_stored(&options, true, &result);
 	CU_ASSERT_STRING_EQUAL(world.tried, order);
-	CU_ASSERT_EQUAL(result.awaiting, !!strchr(order, '!'));
+	CU_ASSERT_EQUAL(result.awaiting, awaiting);
 	return error;
+}
+
+static enum us_error install(const char *order)
+{
+	return install_as(order, strchr(order, '!'));
 }
 
 static void ordered(void)
@@ -360,6 +368,33 @@ static void awaited(void)
 	CU_ASSERT_EQUAL(install("a"), US_OK);
 	CU_ASSERT_PTR_NOT_NULL(installed("a"));
 	CU_ASSERT_EQUAL(install("a"), US_OK);
+	finish();
+}
+
+/* Taken back, awaited or installed: no failure, and no news. */
+static void taken_back(void)
+{
+	static const enum us_error why[] = {
+		US_E_TAKEN_BACK, US_E_OLD_GENERATION,
+	};
+	u32 i;
+
+	start();
+	begin("a", 1);
+	strcpy(spec.module, "mod");
+	store("1");
+	world.await_why = US_E_TOO_MANY_PATCHES;
+	CU_ASSERT_EQUAL(install_as("a!", false), US_E_TOO_MANY_PATCHES);
+	CU_ASSERT(said("TOO_MANY_PATCHES"));
+	world.report[0] = 0;
+	for (i = 0; i < ARRAY_SIZE(why); i++) {
+		world.await_why = why[i];
+		CU_ASSERT_EQUAL(install_as("a!", false), US_OK);
+	}
+	strcpy(world.refused, "a");
+	world.why = US_E_TAKEN_BACK;
+	CU_ASSERT_EQUAL(install("a"), US_OK);
+	CU_ASSERT_STRING_EQUAL(world.report, "");
 	finish();
 }
 
@@ -584,6 +619,7 @@ const struct test agent_tests[] = {
 	{ "refused", refused },
 	{ "in use", in_use },
 	{ "awaited", awaited },
+	{ "taken back", taken_back },
 	{ "marks", marks },
 	{ "no marks", no_marks },
 	{ "listed", listed },

@@ -53,11 +53,26 @@ static void load_coming(u32 index)
 	sim_poke(module_struct(index), &state, sizeof(state));
 }
 
+/* The list has so many that are installed, and then so many that are awaited. */
+static void expect_list(u32 installed, u32 awaited)
+{
+	u32 i, count = module_bench_patches();
+	struct us_request request;
+
+	CU_ASSERT_EQUAL(count, installed + awaited);
+	for (i = 0; i < count; i++)
+		CU_ASSERT_EQUAL(info[i].state, i < installed ? US_PATCH_ACTIVE :
+						       US_PATCH_AWAITED);
+	request = bench_request(US_OP_STATUS);
+	ASSERT_OK(bench_ring(&request));
+	CU_ASSERT_EQUAL(((struct us_status *)bench_response)->patches, installed);
+}
+
 /* And somebody has noticed, as the loader of the next one does. */
 static void unload(u32 index)
 {
 	module_unload(index);
-	CU_ASSERT_EQUAL(module_bench_patches(), 0);
+	expect_list(0, 1);
 }
 
 static void start(void)
@@ -76,7 +91,7 @@ static void waits(void)
 	CU_ASSERT_EQUAL(info->state, US_PATCH_AWAITED);
 	CU_ASSERT_EQUAL(info->receipt.generation, 3);
 	CU_ASSERT_STRING_EQUAL(info->receipt.module, name);
-	CU_ASSERT_EQUAL(module_bench_patches(), 0);
+	expect_list(0, 1);
 	load_coming(0);
 	ASSERT_REFUSED(MODULE_WAITS, gate(name));
 	CU_ASSERT_EQUAL(bench_answer.detail[0], 3);
@@ -94,6 +109,38 @@ static void waits(void)
 	ASSERT_OK(await(&bench_blob));
 	CU_ASSERT_EQUAL(info->state, US_PATCH_ACTIVE);
 	CU_ASSERT_EQUAL(info->receipt.bytes_written, 5);
+}
+
+/* With all that is known of it. */
+static void listed(void)
+{
+	struct us_request request;
+
+	bench_start_sealed();
+	expect_list(0, 0);
+	make(0, 3, &bench_blob);
+	ASSERT_OK(await(&bench_blob));
+	make(0, 4, &other);
+	ASSERT_OK(await(&other));
+	ASSERT_OK(await(&other));
+	ASSERT_OK(bench_apply(SIM_FUNCTION, 9));
+	expect_list(1, 2);
+	request = bench_request(US_OP_LIST);
+	ASSERT_OK(bench_ring(&request));
+	CU_ASSERT_EQUAL(info[0].receipt.generation, 9);
+	CU_ASSERT_EQUAL(info[1].receipt.generation, 3);
+	CU_ASSERT_EQUAL(info[2].receipt.generation, 4);
+	CU_ASSERT_STRING_EQUAL(info[2].receipt.name, "default");
+	CU_ASSERT_STRING_EQUAL(info[2].receipt.module, module_name(0));
+	CU_ASSERT_EQUAL(info[2].receipt.attempts, 0);
+	CU_ASSERT_FALSE(memcmp(info[2].key_id, bench_key.id, 8));
+	request.out.len = 3 * sizeof(*info) - 1;
+	ASSERT_REFUSED(OUT_TOO_SMALL, bench_ring(&request));
+	/* Overtaken by a newer one: no module waits for it. */
+	load_coming(0);
+	ASSERT_OK(module_bench_seal(0));
+	ASSERT_OK(apply(&other));
+	expect_list(2, 0);
 }
 
 /* A kernel that asks a thousand times fills no log. */
@@ -190,6 +237,122 @@ static void useless(void)
 	ASSERT_OK(gate(module_name(0)));
 }
 
+static enum us_error revert(const struct blob *bundle)
+{
+	make_revert(bundle, &bench_revert_blob);
+	return bench_send(US_OP_REVERT, &bench_revert_blob, &bench_key, 0);
+}
+
+/* Reverting what is awaited ends that, for good, and for no other bundle. */
+static void cancelled(void)
+{
+	const struct us_receipt *receipt = &info->receipt;
+
+	start();
+	ASSERT_OK(await(&bench_blob));
+	make(0, 4, &other);
+	ASSERT_OK(await(&other));
+	load_coming(0);
+	ASSERT_REFUSED(MODULE_WAITS, gate(module_name(0)));
+	ASSERT_OK(revert(&other));
+	CU_ASSERT_EQUAL(receipt->only_awaited, 1);
+	CU_ASSERT_EQUAL(receipt->generation, 4);
+	CU_ASSERT_STRING_EQUAL(receipt->module, module_name(0));
+	CU_ASSERT_EQUAL(receipt->functions, 0);
+	CU_ASSERT_EQUAL(receipt->attempts, 0);
+	CU_ASSERT_EQUAL(receipt->bytes_written, 0);
+	CU_ASSERT(logged("not awaited any more, not installed: default in module "
+			 "first generation 4"));
+	CU_ASSERT_EQUAL(sim.commits, 0);
+	expect_list(0, 1);
+	ASSERT_REFUSED(MODULE_WAITS, gate(module_name(0)));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], 3);
+	ASSERT_REFUSED(TAKEN_BACK, await(&other));
+	CU_ASSERT_EQUAL(bench_answer.detail[0], 4);
+	CU_ASSERT_STRING_EQUAL(bench_answer.text, "default");
+	ASSERT_REFUSED(PATCH_NOT_FOUND, revert(&other));
+	/* The older one stays what it was: it can still be installed. */
+	ASSERT_OK(module_bench_seal(0));
+	ASSERT_REFUSED(TAKEN_BACK, apply(&other));
+	ASSERT_OK(apply(&bench_blob));
+	ASSERT_OK(gate(module_name(0)));
+	expect_list(1, 0);
+}
+
+/* The last one cancelled lets the module run, also one that waits at this moment. */
+static void cancelled_lets_go(void)
+{
+	start();
+	ASSERT_OK(await(&bench_blob));
+	load_coming(0);
+	ASSERT_REFUSED(MODULE_WAITS, gate(module_name(0)));
+	ASSERT_OK(revert(&bench_blob));
+	ASSERT_OK(gate(module_name(0)));
+	expect_list(0, 0);
+}
+
+/* It takes an authorisation for this very bundle, by a trusted key. */
+static void cancelled_by_whom(void)
+{
+	struct us_revert *file = (void *)bench_revert_blob.data;
+
+	start();
+	ASSERT_OK(await(&bench_blob));
+	make_revert(&bench_blob, &bench_revert_blob);
+	ASSERT_REFUSED(SIG_KEY_UNKNOWN, bench_send(US_OP_REVERT,
+			&bench_revert_blob, &bench_stranger, 0));
+	file->generation++;
+	ASSERT_REFUSED(PATCH_NOT_FOUND, bench_send(US_OP_REVERT,
+			&bench_revert_blob, &bench_key, 0));
+	file->generation--;
+	file->build_id[0] ^= 1;
+	ASSERT_REFUSED(WRONG_BUILD_ID, bench_send(US_OP_REVERT,
+			&bench_revert_blob, &bench_key, 0));
+	make(0, 4, &other);
+	ASSERT_REFUSED(PATCH_NOT_FOUND, revert(&other));
+	expect_list(0, 1);
+	ASSERT_REFUSED(MODULE_WAITS, gate(module_name(0)));
+}
+
+/* One that was installed and went with its module is awaited as before, and can be
+ * cancelled: it does not return. */
+static void cancelled_while_gone(void)
+{
+	start();
+	ASSERT_OK(await(&bench_blob));
+	load_coming(0);
+	ASSERT_OK(module_bench_seal(0));
+	ASSERT_OK(apply(&bench_blob));
+	module_unload(0);
+	/* Nobody has noticed until now. */
+	ASSERT_OK(revert(&bench_blob));
+	CU_ASSERT_EQUAL(info->receipt.only_awaited, 1);
+	expect_list(0, 0);
+	load_coming(0);
+	ASSERT_OK(gate(module_name(0)));
+	ASSERT_OK(module_bench_seal(0));
+	ASSERT_REFUSED(TAKEN_BACK, apply(&bench_blob));
+}
+
+/* Installed and awaited: one authorisation ends both. */
+static void cancelled_with_patch(void)
+{
+	start();
+	ASSERT_OK(await(&bench_blob));
+	load_coming(0);
+	ASSERT_OK(module_bench_seal(0));
+	ASSERT_OK(apply(&bench_blob));
+	expect_list(1, 0);
+	ASSERT_OK(revert(&bench_blob));
+	CU_ASSERT_EQUAL(info->receipt.only_awaited, 0);
+	CU_ASSERT_EQUAL(info->receipt.functions, 1);
+	expect_list(0, 0);
+	ASSERT_OK(gate(module_name(0)));
+	module_unload(0);
+	load_coming(0);
+	ASSERT_OK(gate(module_name(0)));
+}
+
 static void refused(void)
 {
 	bench_start(0);
@@ -241,8 +404,14 @@ static void too_many(void)
 		ASSERT_OK(await(&bench_blob));
 	}
 	ASSERT_OK(await(&bench_blob));
+	expect_list(0, AWAIT_MAX);
+	/* One that is cancelled is remembered. */
+	ASSERT_OK(revert(&bench_blob));
+	expect_list(0, AWAIT_MAX - 1);
 	make(1, 1, &bench_blob);
 	ASSERT_REFUSED(TOO_MANY_PATCHES, await(&bench_blob));
+	make(0, AWAIT_MAX, &bench_blob);
+	ASSERT_REFUSED(TAKEN_BACK, await(&bench_blob));
 	/* Those that nobody waits for any more make room. */
 	load_coming(0);
 	ASSERT_OK(module_bench_seal(0));
@@ -254,11 +423,17 @@ static void too_many(void)
 
 const struct test await_tests[] = {
 	{ "waits", waits },
+	{ "listed", listed },
 	{ "told once", told_once },
 	{ "again", again },
 	{ "load fails", load_fails },
 	{ "two", two },
 	{ "useless", useless },
+	{ "cancelled", cancelled },
+	{ "cancelled, and nothing else", cancelled_lets_go },
+	{ "cancelled by whom", cancelled_by_whom },
+	{ "cancelled while the module is gone", cancelled_while_gone },
+	{ "cancelled with the patch", cancelled_with_patch },
 	{ "refused", refused },
 	{ "programs", programs },
 	{ "too many", too_many },
