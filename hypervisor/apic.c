@@ -2,6 +2,7 @@
 #include "apic.h"
 
 #include "decode.h"
+#include "nmi.h"
 #include "slat.h"
 #include "stop.h"
 #include "vcpu.h"
@@ -78,9 +79,7 @@ static void send_nmi(u32 apic_id)
 
 void apic_kick(struct cpu *cpu)
 {
-	/* One NMI for each change of @kicked from 0 to 1, and the NMI handler
-	 * changes it back: so NMIs of the guest are told apart by counting. */
-	if (!__atomic_exchange_n(&cpu->kicked, 1, __ATOMIC_SEQ_CST))
+	if (nmi_announce(cpu))
 		send_nmi(cpu->apic_id);
 }
 

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
+#include "nmi.h"
 #include "panic.h"
-#include "vcpu.h"
+#include "vmm.h"
 
 #define SELECTOR_CODE	0x08
 #define SELECTOR_DATA	0x10
@@ -110,7 +111,7 @@ void handle_exception(struct exception_frame *frame)
 		/* Nobody asks any more, and this may be the stack of a double fault. */
 		if (panicking())
 			return;
-		vcpu_nmi_arrived(this_cpu());
+		nmi_arrived(this_cpu());
 		frame->rip = hv.ops->nmi_came(this_cpu(), frame->rip);
 		return;
 	case VECTOR_SX:		/* an INIT was redirected: APM volume 2, 15.30.1 */

@@ -37,6 +37,7 @@
 
 static const char *route = "";
 static bool started;
+static u32 period;		/* in ticks of the counter */
 
 static u32 read(u32 reg)
 {
@@ -109,21 +110,24 @@ bool hpet_start(u32 period_ms)
 	if (!bits || slat_protect(hv.boot.hpet_base, PAGE_SIZE, SLAT_READ_ONLY))
 		return false;
 	vcpu_flush_all();
-	started = true;
-	start_timer(bits, (u32)ticks);
+	period = (u32)ticks;
+	start_timer(bits, period);
 	for (u32 i = 0; i < hv.boot.cpus; i++)
 		hv.cpu[i].hpet_seen = read(REG_COMPARATOR);
+	started = true;
 	return true;
 }
 
-/* A periodic comparator moves on when its time has come, and that is when the NMI is
- * sent: so each new value is one NMI. */
-bool hpet_sent_nmi(struct cpu *cpu)
+/* A periodic comparator moves on by a period when its time has come, and that is when the
+ * NMI is sent. */
+u32 hpet_sent_nmis(struct cpu *cpu)
 {
-	u32 now = read(REG_COMPARATOR);
+	u32 now, ahead;
 
-	if (now == cpu->hpet_seen)
-		return false;
+	if (!started)
+		return 0;
+	now = read(REG_COMPARATOR);
+	ahead = now - cpu->hpet_seen;
 	cpu->hpet_seen = now;
-	return true;
+	return ahead && ahead < period ? 1 : ahead / period;
 }

@@ -17,8 +17,8 @@ bool hpet_start(u32 period_ms);
 /* How it reaches the CPUs, for the log. */
 const char *hpet_route(void);
 
-/* In the NMI handler: has it sent one to this CPU since the last call? */
-bool hpet_sent_nmi(struct cpu *cpu);
+/* In the NMI handler: how many it has sent to this CPU since the last call. */
+u32 hpet_sent_nmis(struct cpu *cpu);
 
 /* Does @gpa belong to it, and have the guest's writes no effect there? */
 bool hpet_owns(u64 gpa);

@@ -6,7 +6,7 @@
  *
  * Context of all code here: host mode, interrupts off, on the CPU's own stack, no
  * vector registers. NMIs: on AMD GIF is off and they wait; on Intel they come at any
- * time, and what their handler (vcpu_nmi_arrived) writes is written nowhere else
+ * time, and what their handler (nmi_arrived) writes is written nowhere else
  * without regard to that.
  */
 #ifndef HV_HV_H
@@ -79,11 +79,13 @@ struct cpu {
 	u32 index;
 	u32 apic_id;
 	struct vcpu *guest;
-	volatile u32 kicked;	/* an NMI of the hypervisor's own is on its way */
+	volatile u32 kicked;	/* nmi.c: an NMI of the hypervisor's own is on its way */
+	volatile u32 kick_given_up;	/* ... or was, and may still come */
+	volatile u32 twin;	/* an NMI of ours may come twice: since when is it known */
+	u64 twin_until;		/* TSC */
 	volatile u32 held;	/* by which stop (stop.c), 0: none */
 	volatile u32 online;	/* in the hypervisor */
 	u32 hpet_seen;		/* the comparator at the HPET's last NMI */
-	u64 twin_until;		/* TSC: an NMI of ours may come twice */
 	u8 guest_fpu[512] __attribute__((aligned(16)));
 };
 

@@ -4,6 +4,7 @@
 #include "apic.h"
 #include "control_domain.h"
 #include "lock.h"
+#include "nmi.h"
 #include "vmm.h"
 
 #define NOBODY	(~0u)
@@ -90,14 +91,13 @@ static void release(void)
 	lock_drop(&owner_lock);
 }
 
-/* An NMI that is lost (a guest can change its APIC's id) must not be waited for for
- * ever: the next stop sends another. One that is only late goes to the guest. */
-static void forget_kicks(u32 by)
+/* Nobody waits for those who have not come: the next stop kicks them again. */
+static void give_up_kicks(u32 by)
 {
 	for (u32 i = 0; i < hv.boot.cpus; i++)
 		if (i != this_cpu()->index &&
 		    __atomic_load_n(&hv.cpu[i].held, __ATOMIC_ACQUIRE) != by)
-			__atomic_store_n(&hv.cpu[i].kicked, 0, __ATOMIC_RELEASE);
+			nmi_give_up(&hv.cpu[i]);
 }
 
 bool stop_begin(void)
@@ -132,7 +132,7 @@ bool stop_begin_within(u64 ticks)
 	while (count_held(mine) < count_others()) {
 		cpu_pause();
 		if (rdtsc() > limit) {
-			forget_kicks(mine);
+			give_up_kicks(mine);
 			release();
 			return false;
 		}

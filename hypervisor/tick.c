@@ -38,17 +38,18 @@ void tick_start(void)
 		  source_name());
 }
 
-bool tick_sent_nmi(struct cpu *cpu)
+u32 tick_sent_nmis(struct cpu *cpu)
 {
-	u32 now;
+	/* Also when it was given up as silent: it may only have been slow. */
+	u32 now, count = hpet_sent_nmis(cpu);
 
-	if (source != HPET || !hpet_sent_nmi(cpu))
-		return false;
+	if (!count)
+		return 0;
 	/* All CPUs come; the first one makes it time for a tick. */
 	now = cpu->hpet_seen;
 	if (__atomic_exchange_n(&last_seen, now, __ATOMIC_SEQ_CST) != now)
 		pending = true;
-	return true;
+	return count;
 }
 
 /* By how much is the tick late? */

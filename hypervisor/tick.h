@@ -18,8 +18,9 @@ void tick_start(void);
 /* After each exit of @vcpu: have the domain look, if it is time and it is free. */
 void tick_poll(struct cpu *cpu, struct vcpu *vcpu);
 
-/* In the NMI handler: was this CPU sent an NMI by the tick's source? */
-bool tick_sent_nmi(struct cpu *cpu);
+/* In the NMI handler: how many NMIs the tick's source has sent to this CPU since the last
+ * call, more than one when it was slow to take them. */
+u32 tick_sent_nmis(struct cpu *cpu);
 
 /* Before each entry, and at VMEXIT_INTERRUPT and VMEXIT_IRET: the second source. */
 void tick_prepare(struct vcpu *vcpu);

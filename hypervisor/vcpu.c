@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apic.h"
+#include "nmi.h"
 #include "pin.h"
 #include "stop.h"
 #include "tick.h"
@@ -35,24 +36,6 @@ void vcpu_flush_all(void)
 {
 	for (u32 i = 0; i < hv.boot.cpus; i++)
 		hv.vcpu[i].flush = 1;
-}
-
-/* NMIs that are sent close to each other arrive as one or as two. After one that had
- * two reasons of ours, another one without a reason is taken for ours for so long. */
-#define TWIN_MS 2
-
-void vcpu_nmi_arrived(struct cpu *cpu)
-{
-	bool kicked = __atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_SEQ_CST);
-	bool ticked = tick_sent_nmi(cpu);
-	u64 now = rdtsc();
-
-	if (kicked && ticked)
-		cpu->twin_until = now + tsc_from_ms(TWIN_MS);
-	else if (!kicked && !ticked && now > cpu->twin_until)
-		cpu->guest->nmi_pending = 1;
-	else if (!kicked && !ticked)
-		cpu->twin_until = 0;
 }
 
 void inject_gp(struct vcpu *vcpu)
@@ -141,6 +124,7 @@ void vcpu_loop(struct cpu *cpu)
 
 	for (;;) {
 		prepare(cpu, vcpu);
+		nmi_entering(cpu);
 		/* A kick from here on ends the run at once: vmm.h. */
 		hv.ops->run(cpu, vcpu, true, &exit);
 		handle_exit(cpu, vcpu, &exit);

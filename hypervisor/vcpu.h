@@ -17,9 +17,6 @@ void __attribute__((noreturn)) vcpu_loop(struct cpu *cpu);
 /* The SLAT has changed: every vCPU drops its translations before its next entry. */
 void vcpu_flush_all(void);
 
-/* The NMI handler's part: an NMI arrived at this CPU. */
-void vcpu_nmi_arrived(struct cpu *cpu);
-
 /* General registers of a vCPU that goes on at @at, and of one that has got a SIPI. */
 void vcpu_adopt_registers(struct vcpu *vcpu, const struct launch_state *at);
 void vcpu_reset_registers(struct vcpu *vcpu);

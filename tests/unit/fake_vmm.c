@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "tick.h"
 #include "vcpu.h"
 
 struct hypervisor hv;
@@ -107,6 +108,15 @@ void log_guest_info(u32 vcpu, const char *format, ...)
 	(void)format;
 }
 
+u32 tick_sent_nmis(struct cpu *cpu)
+{
+	u32 count = fake.tick_nmis;
+
+	(void)cpu;
+	fake.tick_nmis = 0;
+	return count;
+}
+
 u64 tsc_from_ms(u64 ms)
 {
 	return ms * hv.boot.tsc_khz;
@@ -137,6 +147,7 @@ void fake_start(u32 cpus)
 		u64 *reg = fake.reg[i];
 
 		hv.cpu[i].index = hv.vcpu[i].index = i;
+		hv.cpu[i].guest = &hv.vcpu[i];
 		hv.cpu[i].online = 1;
 		hv.vcpu[i].os_started = true;
 		reg[GUARD_CR0] = CR0_PE | CR0_WP | CR0_PG | CR0_ET | CR0_NE;

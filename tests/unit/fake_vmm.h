@@ -19,6 +19,7 @@ extern struct fake_vmm {
 	u32 injected, vector;
 	u64 cr2;
 	u32 lines;		/* of the log, by log_guest */
+	u32 tick_nmis;		/* that tick_sent_nmis() tells of, once */
 } fake;
 
 /* A machine with @cpus CPUs in 64-bit mode, all alike but for GDTR and SYSENTER_ESP. */

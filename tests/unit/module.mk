@@ -6,7 +6,7 @@
 # Its last line says "N passed, N failed, N skipped".
 # Of the hypervisor, what needs no machine under it.
 UNIT_SOURCES := $(wildcard tests/unit/*.c) $(wildcard tests/sim/*.c) $(CONTROL_CORE) \
-	$(addprefix hypervisor/,commit.c decode.c events.c pages.c pin.c slat.c window.c \
+	$(addprefix hypervisor/,commit.c decode.c events.c nmi.c pages.c pin.c slat.c window.c \
 		vmx/controls.c vmx/mtrr.c) \
 	$(addprefix guest-agent/,install.c health.c store.c marks.c bundle_id.c \
 		carry.c file.c fail.c) \

@@ -39,6 +39,7 @@ struct test {
 	SUITE(module_file)	\
 	SUITE(guards)		\
 	SUITE(decode)		\
+	SUITE(nmi)		\
 	SUITE(pin)		\
 	SUITE(slat)		\
 	SUITE(commit)		\
