@@ -469,8 +469,11 @@ static enum us_error without_baseline(const struct control_call *call)
 		error = begin(name, 0);
 	if (error)
 		return error;
-	if (control.kernel.policy[US_POLICY_MODULE] != US_MODULE_AS_FOUND)
+	if (control.kernel.policy[US_POLICY_MODULE] != US_MODULE_AS_FOUND) {
+		/* What the policy says is no incident; the list of modules has it. */
+		control.result.quiet = true;
 		return control_fail(US_E_MODULE_POLICY, 0, 0, name);
+	}
 	return seal_as_found();
 }
 

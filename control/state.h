@@ -10,7 +10,7 @@
 struct control_result {
 	bool claimable;		/* a request ended and was not claimed */
 	bool write_back;	/* its struct us_request was understood */
-	bool quiet;		/* its refusal was logged before */
+	bool quiet;		/* its refusal is no line of the log */
 	u32 status;
 	u64 detail[2];
 	char text[US_NAME_MAX];

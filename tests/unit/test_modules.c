@@ -360,8 +360,12 @@ static void without_baseline(void)
 {
 	static const u8 int3 = 0xcc;
 
+	u32 lines;
+
 	start();
+	lines = sim.logs;
 	ASSERT_REFUSED(MODULE_POLICY, send_name("first", 5));
+	CU_ASSERT_EQUAL(sim.logs, lines);
 	CU_ASSERT_EQUAL(listed(), 1);
 	CU_ASSERT_EQUAL(info->state, US_MODULE_UNPROTECTED);
 	ASSERT_REFUSED(MODULE_NOT_FOUND, send_name("other", 5));
