@@ -228,12 +228,15 @@ static void report_news(const struct options *options, u64 *next)
 	reported = error;
 }
 
-/* Modules, and at once the bundles for those that are new or gone. */
+/* Modules, and at once the bundles for those that are new or gone. One that is on its way
+ * in has not the time to wait for the next round. */
 static void look_at_modules(const struct options *options)
 {
 	bool changed = false;
 
 	seal_modules(options, &changed);
+	if (installed.retry && modules_are_loading())
+		changed = true;
 	try_modules = try_modules || changed;
 	if (changed && installed.for_modules)
 		install_round(options);
@@ -248,7 +251,7 @@ static void watch(const struct options *options)
 {
 	const u64 interval = options->interval * 1000;
 	u64 now, next, round = clock_ms() + ROUND_MS, look = 0, number = 1;
-	bool awaiting = false;	/* bundles for modules that come and go */
+	bool awaiting = false;	/* modules that come wait for bundles */
 
 	while (!stopping) {
 		now = clock_ms();

@@ -19,7 +19,8 @@ struct known {
 	u8 id[US_DIGEST_SIZE];
 	u32 tries;		/* that failed but may pass */
 	bool told;		/* that there is a mark of another boot */
-	bool awaited;		/* and that was told */
+	bool told_waiting;	/* that it waits for its module */
+	bool awaited;		/* at each load of its module from now on */
 };
 
 static struct known known[MAX_KNOWN];
@@ -81,22 +82,33 @@ static enum us_error apply(const struct store_bundle *bundle)
 	return error;
 }
 
-/* Its module is not there: the control domain keeps the bundle until it comes. */
-static enum us_error await(const struct store_bundle *bundle)
+/* From now on its module waits for it at each load. One that is installed is awaited,
+ * too: its module may be gone and back before anybody looks. */
+static enum us_error await(const struct store_bundle *bundle,
+			   struct install_result *result)
 {
-	struct known *state = find_known(bundle);
 	const struct carry what = { .op = US_OP_AWAIT, .path = bundle->path };
+	struct known *state = find_known(bundle);
 	struct ring_request request = { 0 };
+	const struct us_patch_info *info;
 	enum us_error error;
+	bool waits = false;
 
 	error = carry(&what, &request);
-	if (!error && !carry_answer(&request, sizeof(struct us_patch_info)))
-		error = US_E_PROTOCOL;
-	if (!error && !state->awaited)
+	if (!error) {
+		info = carry_answer(&request, sizeof(*info));
+		if (info)
+			waits = info->state == US_PATCH_AWAITED;
+		else
+			error = US_E_PROTOCOL;
+	}
+	if (waits && !state->told_waiting)
 		journal(PRIORITY_INFO, "%s, generation %llu, waits for module %s",
 			bundle->name, (unsigned long long)bundle->generation,
 			bundle->module);
-	state->awaited = !error;
+	state->told_waiting = waits;
+	if (!error)
+		state->awaited = result->awaiting = true;
 	ring_release(&request);
 	return error;
 }
@@ -170,24 +182,38 @@ static bool has_been(enum us_error error)
 	return error == US_E_OLD_GENERATION || error == US_E_TAKEN_BACK;
 }
 
-/* A bundle for a module that has or had it already, or is not sealed, is no news. */
+/* What is left to do for one whose text is a module's, when handing it over has ended
+ * with @error. That the module has or had it already, or is not sealed, is no news. */
+static enum us_error after_apply(const struct store_bundle *bundle,
+				 enum us_error error,
+				 struct install_result *result)
+{
+	struct known *state = find_known(bundle);
+
+	if (error == US_E_MODULE_NOT_SEALED) {
+		if (modules_is_loaded(bundle->module))
+			return US_OK;
+		error = await(bundle, result);
+	} else if (!error || has_been(error)) {
+		state->told_waiting = false;
+		error = state->awaited ? US_OK : await(bundle, result);
+	} else if (may_pass(error)) {
+		result->retry = true;
+	}
+	if (!has_been(error))
+		return error;
+	state->awaited = true;	/* as far as it ever can be */
+	return US_OK;
+}
+
 static enum us_error install(const struct install_options *options,
 			     const struct store_bundle *bundle,
 			     struct install_result *result)
 {
 	enum us_error error = apply_marked(options, bundle);
 
-	if (!error)
-		find_known(bundle)->awaited = false;
-	if (bundle->module[0] && error == US_E_MODULE_NOT_SEALED) {
-		if (modules_is_loaded(bundle->module))
-			return US_OK;
-		error = await(bundle);
-		if (!error)
-			result->awaiting = true;
-	}
-	if (bundle->module[0] && has_been(error))
-		return US_OK;
+	if (bundle->module[0])
+		error = after_apply(bundle, error, result);
 	if (error)
 		report(bundle, error);
 	return error;

@@ -13,8 +13,9 @@ struct install_options {
 
 struct install_result {
 	bool for_modules;	/* some bundles are for modules, wanted or not */
-	bool awaiting;		/* some wait for a module that is not loaded */
+	bool awaiting;		/* modules wait for some of them when they are loaded */
 	bool held;		/* some wait for the next round */
+	bool retry;		/* one for a module may go in soon */
 };
 
 /*
@@ -22,8 +23,8 @@ struct install_result {
  * what is installed, and with @modules those for modules. A bundle that is refused does
  * not keep back others; the control domain refuses those that need it. But when it may
  * go in soon (a function is in use), later ones for the same text wait for some rounds,
- * because it could not go in behind them. One for a module that is not loaded is handed
- * over to be awaited. A bundle with a mark of another boot is left alone. OK when nothing
+ * because it could not go in behind them. Those for modules are also handed over to be
+ * awaited. A bundle with a mark of another boot is left alone. OK when nothing
  * is sealed; else the first error.
  */
 enum us_error install_stored(const struct install_options *options, bool modules,

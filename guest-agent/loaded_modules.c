@@ -16,16 +16,19 @@
 #define MAX_TRIES	4
 
 /* A module that was seen. Its directory in sysfs gets a new inode whenever it is
- * loaded; addresses are not for programs without CAP_SYSLOG. */
+ * loaded, and is not there (0) while the module waits at the gate; addresses are not for
+ * programs without CAP_SYSLOG. */
 struct seen {
 	char name[US_NAME_MAX];
 	unsigned long inode;
 	unsigned int tries;	/* MAX_TRIES: done with */
+	bool sealed;		/* by us, in these tries */
 	bool present;
 };
 
 static struct seen seen[MAX_MODULES];
 static size_t seen_count;
+static bool any_loading;
 
 static unsigned long inode_of(const char *name)
 {
@@ -114,7 +117,7 @@ static enum us_error seal_one(const char *directory, struct seen *module,
 			report(info);
 		else
 			error = US_E_PROTOCOL;
-		*sealed = true;
+		*sealed = module->sealed = true;
 	}
 	ring_release(&request);
 	if (may_pass(error) && module->tries < MAX_TRIES)
@@ -145,13 +148,15 @@ static size_t read_lines(struct line lines[MAX_MODULES])
 	char text[1024], state[16];
 	size_t count = 0;
 
+	any_loading = false;
 	while (file && count < MAX_MODULES && fgets(text, sizeof(text), file)) {
 		state[0] = 0;
 		/* Name, size, references, users, state, address. */
 		if (sscanf(text, "%55s %*s %*s %*s %15s", lines[count].name,
 			   state) < 1)
 			continue;
-		lines[count++].loading = !strcmp(state, "Loading");
+		lines[count].loading = !strcmp(state, "Loading");
+		any_loading = any_loading || lines[count++].loading;
 	}
 	if (file)
 		fclose(file);
@@ -168,6 +173,11 @@ bool modules_is_loaded(const char *name)
 		if (!strcmp(lines[count].name, name))
 			return true;
 	return false;
+}
+
+bool modules_are_loading(void)
+{
+	return any_loading;
 }
 
 static bool is_seen(const char *name)
@@ -190,6 +200,33 @@ bool modules_have_changed(void)
 	return count != seen_count;
 }
 
+/* As the control domain has it, which notices when a module goes. */
+static bool is_sealed(const char *name)
+{
+	struct ring_request request = { .op = US_OP_MODULES };
+	const struct us_module_info *infos;
+	bool sealed = false;
+	u32 i;
+
+	if (!ring(&request)) {
+		infos = request.out;
+		for (i = 0; i < request.out_len / sizeof(*infos); i++)
+			sealed = sealed ||
+				(infos[i].state != US_MODULE_UNPROTECTED &&
+				 !strncmp(infos[i].name, name, US_NAME_MAX));
+	}
+	ring_release(&request);
+	return sealed;
+}
+
+/* Has it been loaded since it was tried? While it waits at the gate one load looks like
+ * the next one. */
+static bool is_new_load(const struct seen *module, unsigned long inode)
+{
+	return inode != module->inode ||
+	       (!inode && module->sealed && !is_sealed(module->name));
+}
+
 enum us_error modules_look(const char *directory, bool *changed)
 {
 	enum us_error error, first = US_OK;
@@ -206,9 +243,10 @@ enum us_error modules_look(const char *directory, bool *changed)
 			continue;
 		module->present = true;
 		inode = inode_of(module->name);
-		if (inode != module->inode) {
+		if (is_new_load(module, inode)) {
 			module->inode = inode;
 			module->tries = 0;
+			module->sealed = false;
 		}
 		error = module->tries < MAX_TRIES ?
 			seal_one(directory, module, lines[count].loading,

@@ -19,6 +19,9 @@ enum us_error modules_look(const char *directory, bool *changed);
 /* Is there one of that name, in whatever state? */
 bool modules_is_loaded(const char *name);
 
+/* Was one on its way in at the last look of any kind? */
+bool modules_are_loading(void);
+
 /* Is one on its way in, or has one come or gone since modules_look()? */
 bool modules_have_changed(void);
 

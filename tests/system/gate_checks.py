@@ -2,7 +2,8 @@
 """Modules that wait at the gate for their bundle; patches whose health nobody confirms; a
 kernel that panics with a patch installed.
 
-What the agent does when a module is being loaded, a loop of shell does here.
+What the agent does when a module is being loaded, a loop of shell does in CHECKS; in
+AGENT it is the agent.
 """
 import re
 import time
@@ -164,6 +165,75 @@ def clean(server):
 
 
 CHECKS = [gate, refused, first_code, again, races, stopped, cancelled, clean]
+
+
+STORE = "/tmp/store"
+REPORT = "/tmp/report"
+
+
+def start_agent(server):
+    server.run(f"( JOURNAL_STREAM=1 underseal-agent --baselines=/data "
+               f"--patches={STORE} --modules={P} ) > {REPORT} 2>&1 &")
+
+
+def reported(server, text):
+    wait_for(lambda: text in server.run(f"cat {REPORT}"), text)
+
+
+def states(server):
+    return {name: patch["state"] for name, patch in patches(server).items()}
+
+
+@needed
+def agent_prepares(server):
+    """the agent seals, installs the gate and has the module's bundle awaited"""
+    server.run(f"mkdir {STORE} && cp {G}/gate.up* {P}/answer.up* {STORE}")
+    folder = f"/lib/modules/{server.kernel.release}"
+    server.run(f"cp {P}/{NAME}.ko {folder} && depmod")
+    start_agent(server)
+    reported(server, f"answer, generation 1, waits for module {NAME}")
+    expect_equal(states(server), {"gate": "active", "answer": "awaited"},
+                 "list")
+
+
+@needed
+def agent_patches(server):
+    """then modprobe runs none of the module's code before the agent has patched it"""
+    for turn in range(4):
+        server.run(f"modprobe {NAME}", 180)
+        expect_equal(server.run(f"cat {BORN} {ANSWER}"), f"fixed\n{FIXED}",
+                     f"turn {turn}: " + server.run(f"cat {REPORT}"))
+        expect_equal(states(server), {"gate": "active", "answer": "active"},
+                     "list")
+        server.run("modprobe dummy && modprobe -r dummy")
+        if turn < 3:
+            server.run(f"modprobe -r {NAME}")
+    expect(logged(server, f"MODULE_WAITS 1 0 {NAME}"), "it never waited")
+
+
+def agent_keeps_up(server):
+    """also when it is gone and back before the agent has looked again"""
+    turn = (f"modprobe -r {NAME} && modprobe {NAME} && "
+            f"test $(cat {BORN}) = fixed")
+    server.run("; ".join([turn + " || exit 1"] * 10), 300)
+
+
+def agent_restarts(server):
+    """also after the agent was started anew while the module was patched"""
+    server.run("killall underseal-agent; sleep 1; true")
+    start_agent(server)
+    reported(server, "MODULE_WAITS")
+    server.run(f"modprobe -r {NAME} && modprobe {NAME}", 180)
+    expect_equal(server.run(f"cat {BORN} {ANSWER}"), f"fixed\n{FIXED}",
+                 server.run(f"cat {REPORT}"))
+    # The agent's own words: those of the log have its numbers.
+    expect_equal(server.run(f"grep '^<[0-4]>[^[]' {REPORT}; true"), "",
+                 "complaints")
+    expect_equal(server.kernel_trouble(), "", "kernel log")
+    expect_equal(server.tool_ok("status")["writes_refused"], 0, "refused")
+
+
+AGENT = [agent_prepares, agent_patches, agent_keeps_up, agent_restarts]
 
 
 @needed

@@ -143,6 +143,7 @@ def qemu_jobs(report, kernel, scratch, only):
     suite("modules", module_checks.CHECKS, 2)
     suite("module-patches", module_patch_checks.CHECKS, 2)
     suite("module-gate", gate_checks.CHECKS, 2)
+    suite("agent-gate", gate_checks.AGENT, 2)
     suite("patch-health", gate_checks.PROBATION, 2)
     suite("guest-agent", agent_checks.CHECKS, 2)
     work.append(lambda: run_suite(

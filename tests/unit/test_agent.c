@@ -44,6 +44,7 @@ static struct {
 
 static struct bundle_spec spec;
 static struct blob blob;
+static bool may_retry;		/* of the last round */
 
 u64 clock_ms(void)
 {
@@ -180,6 +181,8 @@ enum us_error ring(struct ring_request *request)
 		strcat(world.tried, "!");
 		if (world.await_why)
 			return fail(world.await_why, "as told");
+		world.list[ROOM - 1].state = world.module[0] ?
+			US_PATCH_ACTIVE : US_PATCH_AWAITED;
 		request->out = &world.list[ROOM - 1];
 		request->out_len = sizeof(world.list[0]);
 		return US_OK;
@@ -270,6 +273,7 @@ static enum us_error install_as(const char *order, bool awaiting)
 	error = install_stored(&options, true, &result);
 	CU_ASSERT_STRING_EQUAL(world.tried, order);
 	CU_ASSERT_EQUAL(result.awaiting, awaiting);
+	may_retry = result.retry;
 	return error;
 }
 
@@ -292,7 +296,7 @@ static void ordered(void)
 	strcpy(world.module, "mod");
 	begin("d", 4);
 	store("9");
-	CU_ASSERT_EQUAL(install("dbca"), US_E_OLD_GENERATION);
+	CU_ASSERT_EQUAL(install("dbc!a"), US_E_OLD_GENERATION);
 	finish();
 }
 
@@ -345,7 +349,7 @@ static void in_use(void)
 	store("3");
 	strcpy(world.refused, "a");
 	world.why = US_E_FUNCTION_IN_USE;
-	CU_ASSERT_EQUAL(install("ac"), US_E_FUNCTION_IN_USE);
+	CU_ASSERT_EQUAL(install("ac!"), US_E_FUNCTION_IN_USE);
 	CU_ASSERT_EQUAL(install("ac"), US_E_FUNCTION_IN_USE);
 	CU_ASSERT_PTR_NULL(installed("b"));
 	CU_ASSERT_EQUAL(install("abc"), US_E_FUNCTION_IN_USE);
@@ -371,6 +375,47 @@ static void awaited(void)
 	finish();
 }
 
+/* Installed at once: when the module comes again it waits all the same. */
+static void awaited_while_installed(void)
+{
+	start();
+	begin("a", 1);
+	strcpy(spec.module, "mod");
+	store("1");
+	strcpy(world.module, "mod");
+	CU_ASSERT_EQUAL(install("a!"), US_OK);
+	CU_ASSERT_PTR_NOT_NULL(installed("a"));
+	CU_ASSERT_FALSE(said("waits"));
+	CU_ASSERT_EQUAL(install("a"), US_OK);
+	/* By another agent, before this one started. */
+	begin("b", 2);
+	strcpy(spec.module, "mod");
+	store("2");
+	strcpy(world.list[world.count++].receipt.name, "b");
+	CU_ASSERT_EQUAL(install("ab!"), US_OK);
+	CU_ASSERT_EQUAL(install("ab"), US_OK);
+	finish();
+}
+
+/* One that may go in soon, for a module that may be waiting. */
+static void retried(void)
+{
+	start();
+	begin("a", 1);
+	strcpy(spec.module, "mod");
+	store("1");
+	strcpy(world.module, "mod");
+	strcpy(world.refused, "a");
+	world.why = US_E_STOP_FAILED;
+	CU_ASSERT_FALSE(may_retry);
+	CU_ASSERT_EQUAL(install("a"), US_E_STOP_FAILED);
+	CU_ASSERT(may_retry);
+	world.why = US_E_MODULE_BASE;
+	CU_ASSERT_EQUAL(install("a"), US_E_MODULE_BASE);
+	CU_ASSERT_FALSE(may_retry);
+	finish();
+}
+
 /* Taken back, awaited or installed: no failure, and no news. */
 static void taken_back(void)
 {
@@ -391,6 +436,7 @@ static void taken_back(void)
 		world.await_why = why[i];
 		CU_ASSERT_EQUAL(install_as("a!", false), US_OK);
 	}
+	/* It never will be awaited, and is not asked again. */
 	strcpy(world.refused, "a");
 	world.why = US_E_TAKEN_BACK;
 	CU_ASSERT_EQUAL(install("a"), US_OK);
@@ -619,6 +665,8 @@ const struct test agent_tests[] = {
 	{ "refused", refused },
 	{ "in use", in_use },
 	{ "awaited", awaited },
+	{ "awaited while installed", awaited_while_installed },
+	{ "retried", retried },
 	{ "taken back", taken_back },
 	{ "marks", marks },
 	{ "no marks", no_marks },
