@@ -332,6 +332,9 @@ enum us_exit_kind {
 struct us_counters {
 	u64 time_ns;		/* since the hypervisor started */
 	u64 exits[US_MAX_VCPUS][US_EXIT_KINDS];
+	u64 hypervisor_ns;	/* all CPUs together: from each exit of the guest to the
+				 * next entry, without control_ns and without the
+				 * present call */
 	u64 control_calls;	/* entries into the control domain */
 	u64 control_ns;		/* time spent in it */
 	u64 stops;
@@ -340,6 +343,6 @@ struct us_counters {
 	u64 control_bytes;
 	u64 page_table_bytes;
 };
-static_assert(sizeof(struct us_counters) == 8 * (8 + 8 * 13), "us_counters");
+static_assert(sizeof(struct us_counters) == 8 * (9 + 8 * 13), "us_counters");
 
 #endif

@@ -294,6 +294,7 @@ static void run_domain(struct cpu *cpu, bool masked, struct vmexit *exit)
 {
 	bool watched = masked && hv.boot.cpus == 1 &&
 		!hv.ops->timed_control;
+	u64 ran;
 
 	control.run_by = cpu;
 	control.run_since = rdtsc();
@@ -304,8 +305,11 @@ static void run_domain(struct cpu *cpu, bool masked, struct vmexit *exit)
 		hv.ops->run(cpu, &control.vcpu, true, exit);
 	if (watched)
 		watchdog_disarm();
-	control.used_tsc += rdtsc() - control.run_since;
+	ran = rdtsc() - control.run_since;
 	control.run_since = 0;
+	control.used_tsc += ran;
+	control.tsc += ran;
+	cpu->guest->host_since += ran;	/* that was not the hypervisor's */
 }
 
 static bool stopped_too_long(void)
@@ -350,7 +354,6 @@ static bool run_once(struct cpu *cpu, bool masked)
 
 bool control_run(struct cpu *cpu, bool masked)
 {
-	u64 start = rdtsc();
 	bool waits = true;
 
 	if (control.state != CONTROL_RUNNABLE)
@@ -367,7 +370,6 @@ bool control_run(struct cpu *cpu, bool masked)
 	hv.ops->put_down(&control.vcpu);
 	save_fpu(control_fpu);
 	restore_fpu(cpu->guest_fpu);
-	control.ns += (rdtsc() - start) * 1000000 / hv.boot.tsc_khz;
 	return waits;
 }
 

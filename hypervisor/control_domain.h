@@ -52,7 +52,8 @@ struct control {
 	u64 offset;
 	u64 rodata_end, image_end;
 	u64 stack_start, stack_end, heap_start, heap_end;
-	u64 calls, ns, stops;
+	u64 calls, stops;
+	u64 tsc;		/* its running time */
 	u64 bytes;		/* memory in all */
 };
 

@@ -73,6 +73,8 @@ struct vcpu {
 	u64 tsc_offset;			/* what the guest's TSC is ahead */
 	u64 hidden_reports;		/* log entries spent on hidden accesses */
 	u64 exits[US_EXIT_KINDS];
+	u64 host_since;			/* TSC: its CPU in the hypervisor */
+	u64 host_tsc;			/* all such times together */
 };
 
 struct cpu {
@@ -109,6 +111,7 @@ extern u8 hv_image_start[], hv_text_end[], hv_rodata_end[], hv_image_end[];
 
 /* Time since the hypervisor started. */
 u64 time_ns(void);
+u64 ns_from_tsc(u64 ticks);
 u64 tsc_from_ms(u64 ms);
 
 /* print.c: prints to the serial port, for boot failures and panics. Understands

@@ -22,12 +22,17 @@ u32 hv_init(const struct us_boot_info *info);
 u64 launch_prepare(u32 index, const struct launch_state *state);
 void __attribute__((noreturn)) launch_enter(u32 index);
 
-u64 time_ns(void)
+u64 ns_from_tsc(u64 ticks)
 {
-	u64 ticks = rdtsc() - hv.start_tsc, khz = hv.boot.tsc_khz;
+	u64 khz = hv.boot.tsc_khz;
 
 	/* In two parts, so that no product overflows for years. */
 	return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
+}
+
+u64 time_ns(void)
+{
+	return ns_from_tsc(rdtsc() - hv.start_tsc);
 }
 
 u64 tsc_from_ms(u64 ms)

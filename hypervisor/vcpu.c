@@ -87,6 +87,7 @@ static void wait_for_sipi(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->state = VCPU_RUNNING;
 	vcpu->nmi_pending = 0;
 	vcpu->in_handler = false;
+	vcpu->host_since = rdtsc();	/* the wait does not count */
 	apic_vcpu_started(vcpu);
 }
 
@@ -122,11 +123,14 @@ void vcpu_loop(struct cpu *cpu)
 	struct vcpu *vcpu = cpu->guest;
 	struct vmexit exit;
 
+	vcpu->host_since = rdtsc();
 	for (;;) {
 		prepare(cpu, vcpu);
+		vcpu->host_tsc += rdtsc() - vcpu->host_since;
 		nmi_entering(cpu);
 		/* A kick from here on ends the run at once: vmm.h. */
 		hv.ops->run(cpu, vcpu, true, &exit);
+		vcpu->host_since = rdtsc();
 		handle_exit(cpu, vcpu, &exit);
 		tick_poll(cpu, vcpu);
 	}

@@ -139,7 +139,7 @@ static u64 verb_release(void)
 	control.stopped = false;
 	control.overdue = 0;
 	stop_end();
-	return ticks * 1000000 / hv.boot.tsc_khz;
+	return ns_from_tsc(ticks);
 }
 
 static u64 verb_vcpu(u64 index, u64 addr)
@@ -260,15 +260,19 @@ static u64 verb_log_read(u64 first, u64 addr, u64 max)
 static u64 verb_counters(u64 addr)
 {
 	struct us_counters *out = buffer(addr, sizeof(*out), true);
+	u64 host_tsc = 0;
 
 	if (!out)
 		return US_E_BAD_REQUEST;
 	memset(out, 0, sizeof(*out));
 	out->time_ns = time_ns();
-	for (u32 i = 0; i < hv.boot.cpus; i++)
+	for (u32 i = 0; i < hv.boot.cpus; i++) {
 		memcpy(out->exits[i], hv.vcpu[i].exits, sizeof(out->exits[i]));
+		host_tsc += hv.vcpu[i].host_tsc;
+	}
+	out->hypervisor_ns = ns_from_tsc(host_tsc);
 	out->control_calls = control.calls;
-	out->control_ns = control.ns;
+	out->control_ns = ns_from_tsc(control.tsc);
 	out->stops = control.stops;
 	out->registers_refused = pin_refused();
 	out->hypervisor_bytes = hv.image_bytes;

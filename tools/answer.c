@@ -308,9 +308,10 @@ json_t *counters_json(const struct us_counters *counters, u32 vcpus)
 						counters->exits[vcpu][kind]));
 		json_array_append_new(exits, one);
 	}
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "time_ns", (json_int_t)counters->time_ns,
 			 "exits", exits,
+			 "hypervisor_ns", (json_int_t)counters->hypervisor_ns,
 			 "control_calls", (json_int_t)counters->control_calls,
 			 "control_ns", (json_int_t)counters->control_ns,
 			 "stops", (json_int_t)counters->stops,
@@ -338,8 +339,9 @@ void counters_print(const struct us_counters *counters, u32 vcpus)
 			       counters->exits[vcpu][kind]);
 		putchar('\n');
 	}
-	printf("control domain entered %llu times, %.1f ms; %llu stops; %llu changes "
-	       "of pinned registers refused\n",
+	printf("in the hypervisor %.1f ms; control domain entered %llu times, %.1f ms; "
+	       "%llu stops; %llu changes of pinned registers refused\n",
+	       counters->hypervisor_ns / 1e6,
 	       (unsigned long long)counters->control_calls,
 	       counters->control_ns / 1e6, (unsigned long long)counters->stops,
 	       (unsigned long long)counters->registers_refused);
