@@ -24,13 +24,25 @@ static u64 level_span(u32 level)
 	return 1ull << (PAGE_SHIFT + 9 * (level - 1));
 }
 
-u64 audit_span_frame(const struct audit_span *span, u64 gva)
+/* The same, and how many bytes from there on lie in frames that follow each other. */
+static u64 span_frames(const struct audit_span *span, u64 gva, u64 *len)
 {
-	u64 offset = ALIGN_DOWN(gva, PAGE_SIZE) - span->gva, gpa, len;
+	u64 offset = ALIGN_DOWN(gva, PAGE_SIZE) - span->gva, gpa;
 
+	*len = span->len - offset;
 	if (!span->frames)
 		return span->gpa + offset;
-	return frames_locate(span->frames, offset, &gpa, &len) ? gpa : ~0ull;
+	if (frames_locate(span->frames, offset, &gpa, len))
+		return gpa;
+	*len = PAGE_SIZE;
+	return ~0ull;
+}
+
+u64 audit_span_frame(const struct audit_span *span, u64 gva)
+{
+	u64 len;
+
+	return span_frames(span, gva, &len);
 }
 
 bool audit_entry_alike(u64 a, u64 b)
@@ -75,13 +87,14 @@ static bool rights_ok(const struct walk *walk, u64 flags)
 	       !(noted & ~flags & PTE_NX);
 }
 
-/* Is the page at @gva, mapped by @entry at walk->level to @frame, as noted? */
-static bool page_ok(const struct walk *walk, u64 gva, u64 entry, u64 frame)
+/* Is the page at @gva, mapped by @entry at walk->level to @frame, as noted? If so, then
+ * that is true of *@len bytes from there on, when they are mapped in one piece. */
+static bool pages_ok(const struct walk *walk, u64 gva, u64 entry, u64 frame, u64 *len)
 {
 	u64 flags = (walk->granted & entry & (PTE_WRITE | PTE_USER)) |
 		    ((walk->denied | entry) & PTE_NX);
 
-	return frame == audit_span_frame(walk->span, gva) &&
+	return frame == span_frames(walk->span, gva, len) &&
 	       rights_ok(walk, flags);
 }
 
@@ -91,10 +104,10 @@ static bool large_ok(const struct walk *walk, u64 gva, u64 end,
 		     struct audit_difference *difference)
 {
 	u64 entry = walk->path[walk->level], size = level_span(walk->level);
-	u64 base = entry & PTE_ADDRESS & ~LARGE_PAT;
+	u64 base = entry & PTE_ADDRESS & ~LARGE_PAT, len;
 
-	for (; gva < end; gva += PAGE_SIZE)
-		if (!page_ok(walk, gva, entry, base + (gva & (size - 1))))
+	for (; gva < end; gva += len)
+		if (!pages_ok(walk, gva, entry, base + (gva & (size - 1)), &len))
 			return differs(walk, gva, walk->level, difference);
 	return true;
 }
@@ -102,15 +115,19 @@ static bool large_ok(const struct walk *walk, u64 gva, u64 end,
 static bool table_ok(struct walk *walk, u64 gva, u64 end,
 		     struct audit_difference *difference)
 {
-	u64 entry;
+	static u64 entries[512];
+	u64 at = walk->table + 8 * (gva / PAGE_SIZE & 511), entry, len;
+	u32 i, count = (u32)(ALIGN_UP(end - gva, PAGE_SIZE) / PAGE_SIZE);
 
-	for (; gva < end; gva += PAGE_SIZE) {
-		walk->at[1] = walk->table + 8 * (gva / PAGE_SIZE & 511);
-		if (guest_read_entry(walk->at[1], &entry))
-			entry = 0;
+	/* At once: one by one they would be most of a stop. */
+	if (guest_read_entries(at, entries, count))
+		memset(entries, 0, count * sizeof(*entries));
+	for (i = 0; i < count; i++, at += 8, gva += PAGE_SIZE) {
+		entry = entries[i];
+		walk->at[1] = at;
 		walk->path[1] = entry;
 		if (!(entry & PTE_PRESENT) ? walk->own :
-		    !page_ok(walk, gva, entry, entry & PTE_ADDRESS))
+		    !pages_ok(walk, gva, entry, entry & PTE_ADDRESS, &len))
 			return differs(walk, gva, 1, difference);
 	}
 	return true;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "arena.h"
 #include "guest_memory.h"
 #include "modules.h"
@@ -83,24 +85,29 @@ static enum us_error note_table(u64 page, u32 slot)
 	return US_OK;
 }
 
-enum us_error guest_read_entry(u64 gpa, u64 *entry)
+enum us_error guest_read_entries(u64 gpa, u64 *entries, u32 count)
 {
 	u64 page = ALIGN_DOWN(gpa, PAGE_SIZE);
 	u32 slot = (page >> PAGE_SHIFT) % TABLE_SLOTS;
-	u16 index = (u16)((gpa - page) / 8);
+	u16 first = (u16)((gpa - page) / 8), last = (u16)(first + count - 1);
 	enum us_error error;
 
 	if (!tables.noting)
-		return host_read(gpa, entry, sizeof(*entry));
+		return host_read(gpa, entries, count * sizeof(*entries));
 	error = note_table(page, slot);
 	if (error)
 		return error;
-	if (index < tables.first[slot])
-		tables.first[slot] = index;
-	if (index > tables.last[slot])
-		tables.last[slot] = index;
-	*entry = tables.entries[slot][index];
+	if (first < tables.first[slot])
+		tables.first[slot] = first;
+	if (last > tables.last[slot])
+		tables.last[slot] = last;
+	memcpy(entries, &tables.entries[slot][first], count * sizeof(*entries));
 	return US_OK;
+}
+
+enum us_error guest_read_entry(u64 gpa, u64 *entry)
+{
+	return guest_read_entries(gpa, entry, 1);
 }
 
 static enum us_error read_entry(void *ctx, u64 gpa, u64 *entry)

@@ -37,6 +37,8 @@ enum us_error guest_caller_space(const struct control_caller *who,
 
 /* Read the page-table entry at @gpa (8-byte aligned). GUEST_ADDRESS. */
 enum us_error guest_read_entry(u64 gpa, u64 *entry);
+/* The same for @count of them, 1 .. 512, all in the table that lies in one page. */
+enum us_error guest_read_entries(u64 gpa, u64 *entries, u32 count);
 
 /* As page_walk(). */
 enum us_error guest_translate(const struct address_space *space, u64 gva,

@@ -2,46 +2,67 @@
 #include "state.h"
 #include "tasks.h"
 
-#define IN_PIECES	(~0ull)
+static u64 first_page(const struct kernel *kernel, u64 gva)
+{
+	return ALIGN_DOWN(gva + kernel->task_first, PAGE_SIZE);
+}
 
+/* Most task_structs lie in one large page, others in pages of their own. */
 bool task_find(const struct kernel *kernel, u64 gva, struct task *task)
 {
+	u64 at = first_page(kernel, gva), next = at, i;
+	u64 end = gva + kernel->task_first + kernel->task_span;
 	struct page_mapping page;
-	u64 first = gva + kernel->task_first;
 
-	if (!span_valid(gva, kernel->task_first + kernel->task_span) ||
-	    guest_translate(&kernel->space, first, &page))
+	if (!span_valid(gva, kernel->task_first + kernel->task_span))
 		return false;
 	task->gva = gva;
-	task->gpa = page.page_size - (first & (page.page_size - 1)) >=
-		    kernel->task_span ? page.gpa : IN_PIECES;
+	for (i = 0; at < end; i++, at += PAGE_SIZE, page.gpa += PAGE_SIZE) {
+		if (at == next) {
+			if (guest_translate(&kernel->space, at, &page))
+				return false;
+			next = ALIGN_DOWN(at, page.page_size) + page.page_size;
+		}
+		task->gpa[i] = page.gpa;
+	}
 	return true;
 }
 
 bool task_word(const struct kernel *kernel, const struct task *task,
 	       enum us_fact member, u64 more, u64 *word)
 {
-	u64 offset = kernel->facts[member] + more;
+	u64 at = task->gva + kernel->facts[member] + more;
+	u64 in_page = at & (PAGE_SIZE - 1);
 
-	if (task->gpa == IN_PIECES)
-		return !guest_read(&kernel->space, task->gva + offset, word,
-				   sizeof(*word));
-	return !host_read(task->gpa + (offset - kernel->task_first), word,
-			  sizeof(*word));
+	if (in_page > PAGE_SIZE - sizeof(*word))
+		return !guest_read(&kernel->space, at, word, sizeof(*word));
+	return !host_read(task->gpa[(at - first_page(kernel, task->gva)) / PAGE_SIZE] +
+			  in_page, word, sizeof(*word));
 }
 
 /* Neither a list without an end nor one too long may keep the guest stopped. */
+static enum us_error visit_found(struct task_walk *walk, const struct task *task)
+{
+	walk->at = task->gva;
+	if (host_time_ns() > walk->end_ns)
+		return US_E_STOP_LENGTH;
+	if (walk->steps++ >= TASKS_MAX)
+		return US_E_GUEST_ADDRESS;
+	return walk->visit(walk->ctx, task);
+}
+
+static enum us_error visit(struct task_walk *walk, u64 gva, struct task *task)
+{
+	walk->at = gva;
+	return task_find(walk->kernel, gva, task) ? visit_found(walk, task) :
+		US_E_GUEST_ADDRESS;
+}
+
 enum us_error task_visit(struct task_walk *walk, u64 gva)
 {
 	struct task task;
 
-	walk->at = gva;
-	if (host_time_ns() > walk->end_ns)
-		return US_E_STOP_LENGTH;
-	if (walk->steps++ >= TASKS_MAX ||
-	    !task_find(walk->kernel, gva, &task))
-		return US_E_GUEST_ADDRESS;
-	return walk->visit(walk->ctx, &task);
+	return visit(walk, gva, &task);
 }
 
 /* The task whose member @list is at the node that the list at @at leads to. */
@@ -68,11 +89,10 @@ static enum us_error walk_threads(struct task_walk *walk, u64 head)
 	if (guest_read(&kernel->space, head, &at, sizeof(at)))
 		return US_E_GUEST_ADDRESS;
 	while (at != head) {
-		error = task_visit(walk, at - node);
+		error = visit(walk, at - node, &task);
 		if (error)
 			return error;
-		if (!task_find(kernel, at - node, &task) ||
-		    !task_word(kernel, &task, US_FACT_TASK_THREAD_NODE, 0, &at))
+		if (!task_word(kernel, &task, US_FACT_TASK_THREAD_NODE, 0, &at))
 			return US_E_GUEST_ADDRESS;
 	}
 	return US_OK;
@@ -93,7 +113,7 @@ static enum us_error walk_group(struct task_walk *walk, const struct task *leade
 		return US_E_GUEST_ADDRESS;
 	head = signal + kernel->facts[US_FACT_SIGNAL_THREAD_HEAD];
 	if (!signal || (next == head && previous == head))
-		return task_visit(walk, leader->gva);
+		return visit_found(walk, leader);
 	return walk_threads(walk, head);
 }
 

@@ -10,9 +10,11 @@
 
 #define TASKS_MAX	(64u << 10)	/* steps through the lists, in all */
 
+#define TASK_PAGES	(KERNEL_MAX_TASK_SPAN / PAGE_SIZE + 1)
+
 struct task {
 	u64 gva;
-	u64 gpa;	/* of its members of interest; ~0: not in one piece */
+	u64 gpa[TASK_PAGES];	/* of the pages that hold its members of interest */
 };
 
 /* False when its memory cannot be read. */
