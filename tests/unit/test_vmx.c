@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which controls VT-x is run with, by the capability MSRs of processors. */
-#include <stdio.h>
 #include <string.h>
 
 #include "suites.h"
@@ -137,94 +136,6 @@ static void test_forced(void)
 	CU_ASSERT_EQUAL(choose(), US_OK);
 }
 
-/* Processor models of Bochs, each with what there is to say of it. */
-static const struct model {
-	const char *name;
-	struct vmx_capabilities caps;
-	enum us_error error;
-	const char *missing;
-	bool large_1g, rdtscp, invpcid, xsaves;
-} models[] = {
-{ "core2_penryn_t9600", { .msr = {
-#include "data/vmx-capabilities/core2_penryn_t9600.inc"
-	} }, US_E_NO_NESTED_PAGING, "EPT", 0, 0, 0, 0 },
-{ "corei5_lynnfield_750", { .msr = {
-#include "data/vmx-capabilities/corei5_lynnfield_750.inc"
-	} }, US_E_VMX_FEATURE, "unrestricted guest", 0, 0, 0, 0 },
-{ "corei5_arrandale_m520", { .msr = {
-#include "data/vmx-capabilities/corei5_arrandale_m520.inc"
-	} }, US_OK, NULL, false, true, false, false },
-{ "corei7_sandy_bridge_2600k", { .msr = {
-#include "data/vmx-capabilities/corei7_sandy_bridge_2600k.inc"
-	} }, US_OK, NULL, false, true, false, false },
-{ "corei7_ivy_bridge_3770k", { .msr = {
-#include "data/vmx-capabilities/corei7_ivy_bridge_3770k.inc"
-	} }, US_OK, NULL, false, true, false, false },
-{ "corei7_haswell_4770", { .msr = {
-#include "data/vmx-capabilities/corei7_haswell_4770.inc"
-	} }, US_OK, NULL, true, true, true, false },
-{ "broadwell_ult", { .msr = {
-#include "data/vmx-capabilities/broadwell_ult.inc"
-	} }, US_OK, NULL, true, true, true, false },
-{ "corei7_skylake_x", { .msr = {
-#include "data/vmx-capabilities/corei7_skylake_x.inc"
-	} }, US_OK, NULL, true, true, true, true },
-{ "corei3_cnl", { .msr = {
-#include "data/vmx-capabilities/corei3_cnl.inc"
-	} }, US_OK, NULL, true, true, true, true },
-{ "corei7_icelake_u", { .msr = {
-#include "data/vmx-capabilities/corei7_icelake_u.inc"
-	} }, US_OK, NULL, true, true, true, true },
-{ "tigerlake", { .msr = {
-#include "data/vmx-capabilities/tigerlake.inc"
-	} }, US_OK, NULL, true, true, true, true },
-};
-
-/* Every bit that must be is there, and none that must not. */
-static void allowed(const struct model *model, u32 value, enum vmx_msr which)
-{
-	u64 msr = model->caps.msr[which];
-
-	if (~value & (u32)msr || value & ~(u32)(msr >> 32))
-		printf("\n%s: %x is not allowed by %016lx\n", model->name, value,
-		       (unsigned long)msr);
-	CU_ASSERT_FALSE(~value & (u32)msr);
-	CU_ASSERT_FALSE(value & ~(u32)(msr >> 32));
-}
-
-static void all_allowed(const struct model *model,
-			const struct vmx_controls *controls)
-{
-	allowed(model, controls->pin, VMX_TRUE_PIN);
-	allowed(model, controls->proc, VMX_TRUE_PROC);
-	allowed(model, controls->proc2, VMX_PROC2);
-	allowed(model, controls->exit, VMX_TRUE_EXIT);
-	allowed(model, controls->entry, VMX_TRUE_ENTRY);
-}
-
-static void test_models(void)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(models); i++) {
-		const struct model *model = &models[i];
-		u32 proc2;
-
-		caps = model->caps;
-		CU_ASSERT_EQUAL(choose(), model->error);
-		if (model->error) {
-			CU_ASSERT_STRING_EQUAL(missing, model->missing);
-			continue;
-		}
-		all_allowed(model, &setup.guest);
-		all_allowed(model, &setup.control);
-		CU_ASSERT_EQUAL(setup.large_1g, model->large_1g);
-		proc2 = setup.guest.proc2;
-		CU_ASSERT_EQUAL(!!(proc2 & PROC2_RDTSCP), model->rdtscp);
-		CU_ASSERT_EQUAL(!!(proc2 & PROC2_INVPCID), model->invpcid);
-		CU_ASSERT_EQUAL(!!(proc2 & PROC2_XSAVES), model->xsaves);
-		CU_ASSERT_FALSE(proc2 & PROC2_MODE_EXECUTE);
-	}
-}
-
 static void test_firmware(void)
 {
 	CU_ASSERT_EQUAL(vmx_check_firmware(0), US_OK);
@@ -244,7 +155,6 @@ const struct test vmx_tests[] = {
 	{ "missing controls", test_missing_controls },
 	{ "no EPT", test_no_ept },
 	{ "forced controls", test_forced },
-	{ "models", test_models },
 	{ "firmware", test_firmware },
 	{ 0 }
 };

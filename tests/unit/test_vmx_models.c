@@ -11,49 +11,56 @@
 
 #define TRUE_CONTROLS	(1ull << 55)
 
-struct model {
-	const char *name;
-	enum us_error error;
-	const char *missing;	/* VMX_FEATURE: what is told to be */
-	bool large_1g;
-	struct vmx_capabilities caps;
-};
+/* Of these a processor has more or fewer, the younger the more. */
+#define BY_AGE	(PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES | PROC2_MODE_EXECUTE)
 
-static const struct model models[] = {
-	{ "core2_penryn_t9600", US_E_NO_NESTED_PAGING, NULL, false, { {
+static const struct model {
+	const char *name;
+	struct vmx_capabilities caps;
+	enum us_error error;
+	const char *missing;
+	bool large_1g;
+	u32 proc2;		/* which of BY_AGE the guest gets */
+} models[] = {
+	{ "core2_penryn_t9600", { {
 #include "data/vmx-capabilities/core2_penryn_t9600.inc"
-	} } },
-	{ "corei5_lynnfield_750", US_E_VMX_FEATURE, "unrestricted guest",
-	  false, { {
+	} }, .error = US_E_NO_NESTED_PAGING, .missing = "EPT" },
+	{ "corei5_lynnfield_750", { {
 #include "data/vmx-capabilities/corei5_lynnfield_750.inc"
-	} } },
-	{ "corei5_arrandale_m520", US_OK, NULL, false, { {
+	} }, .error = US_E_VMX_FEATURE, .missing = "unrestricted guest" },
+	{ "corei5_arrandale_m520", { {
 #include "data/vmx-capabilities/corei5_arrandale_m520.inc"
-	} } },
-	{ "corei7_sandy_bridge_2600k", US_OK, NULL, false, { {
+	} }, .proc2 = PROC2_RDTSCP },
+	{ "corei7_sandy_bridge_2600k", { {
 #include "data/vmx-capabilities/corei7_sandy_bridge_2600k.inc"
-	} } },
-	{ "corei7_ivy_bridge_3770k", US_OK, NULL, false, { {
+	} }, .proc2 = PROC2_RDTSCP },
+	{ "corei7_ivy_bridge_3770k", { {
 #include "data/vmx-capabilities/corei7_ivy_bridge_3770k.inc"
-	} } },
-	{ "corei7_haswell_4770", US_OK, NULL, true, { {
+	} }, .proc2 = PROC2_RDTSCP },
+	{ "corei7_haswell_4770", { {
 #include "data/vmx-capabilities/corei7_haswell_4770.inc"
-	} } },
-	{ "broadwell_ult", US_OK, NULL, true, { {
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID },
+	{ "broadwell_ult", { {
 #include "data/vmx-capabilities/broadwell_ult.inc"
-	} } },
-	{ "corei7_skylake_x", US_OK, NULL, true, { {
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID },
+	{ "corei7_skylake_x", { {
 #include "data/vmx-capabilities/corei7_skylake_x.inc"
-	} } },
-	{ "corei3_cnl", US_OK, NULL, true, { {
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES },
+	{ "corei3_cnl", { {
 #include "data/vmx-capabilities/corei3_cnl.inc"
-	} } },
-	{ "corei7_icelake_u", US_OK, NULL, true, { {
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES },
+	{ "corei7_icelake_u", { {
 #include "data/vmx-capabilities/corei7_icelake_u.inc"
-	} } },
-	{ "tigerlake", US_OK, NULL, true, { {
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES },
+	{ "tigerlake", { {
 #include "data/vmx-capabilities/tigerlake.inc"
-	} } },
+	} }, .large_1g = true,
+	  .proc2 = PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES },
 };
 
 static void test_choice(void)
@@ -65,11 +72,12 @@ static void test_choice(void)
 
 		CU_ASSERT_EQUAL(vmx_choose(&model->caps, &setup, &missing),
 				model->error);
-		if (model->missing)
-			CU_ASSERT_STRING_EQUAL(missing ? missing : "",
-					       model->missing);
-		if (!model->error)
-			CU_ASSERT_EQUAL(setup.large_1g, model->large_1g);
+		if (model->error) {
+			CU_ASSERT_STRING_EQUAL(missing, model->missing);
+			continue;
+		}
+		CU_ASSERT_EQUAL(setup.large_1g, model->large_1g);
+		CU_ASSERT_EQUAL(setup.guest.proc2 & BY_AGE, model->proc2);
 	}
 }
 
