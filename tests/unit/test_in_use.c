@@ -136,6 +136,39 @@ static void long_names(void)
 		   "ffffffffffffffffffffffffffffffffffffffffffffffffff... in task a");
 }
 
+/*
+ * A task_struct that lies on two pages whose frames are not neighbours: the task is
+ * found there, and what its old place says means nothing.
+ */
+static void apart(u64 bytes_on_first)
+{
+	const u64 frames[] = { SIM_USER + 0x180000, SIM_USER + 0x100000 };
+	u64 gva = SIM_STACKS + SIZE_1G, at = PAGE_SIZE - bytes_on_first, i;
+	u8 copy[2 * PAGE_SIZE] = { 0 };
+
+	bench_start_sealed();
+	memcpy(copy + at, sim.memory + sim_task_member(SIM_INIT, 0), 0x400);
+	copy[at + 0x150] = 77;		/* its pid */
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		memcpy(sim.memory + frames[i], copy + i * PAGE_SIZE, PAGE_SIZE);
+		sim_map(sim.top_pgt, gva + i * PAGE_SIZE, frames[i],
+			PTE_PRESENT | PTE_WRITE | PTE_NX, PAGE_SIZE);
+	}
+	memset(sim.memory + sim_task_member(SIM_INIT, 0), 0xff, 0x400);
+	sim_poke64(sim_task_member(SIM_SWAPPER_0, 0x100), gva + at + 0x100);
+	sim_poke64(sim_stack_word(SIM_INIT, 0x180), inside);
+	expect_in_use(inside, 77);
+	sim_poke64(sim_stack_word(SIM_INIT, 0x180), 0);
+	ASSERT_OK(apply_quickly());
+}
+
+static void task_on_two_pages(void)
+{
+	apart(0x130);	/* from the threads' node on */
+	apart(0x144);	/* in the middle of a word */
+	apart(0x08);	/* all members on the second */
+}
+
 /* A tracer's stand-in hides which function the frame belongs to. */
 static void traced_return(void)
 {
@@ -602,6 +635,7 @@ const struct test in_use_tests[] = {
 	{ "a task with a hostile name", hostile_name },
 	{ "long names", long_names },
 	{ "traced return", traced_return },
+	{ "task on two pages", task_on_two_pages },
 	{ "below the stack pointer", below_stack_pointer },
 	{ "bad saved stack pointer", bad_saved_pointer },
 	{ "dead task without a stack", no_stack },
