@@ -148,7 +148,7 @@ static void apart(u64 bytes_on_first)
 
 	bench_start_sealed();
 	memcpy(copy + at, sim.memory + sim_task_member(SIM_INIT, 0), 0x400);
-	copy[at + 0x150] = 77;		/* its pid */
+	copy[at + PID] = 77;
 	for (i = 0; i < ARRAY_SIZE(frames); i++) {
 		memcpy(sim.memory + frames[i], copy + i * PAGE_SIZE, PAGE_SIZE);
 		sim_map(sim.top_pgt, gva + i * PAGE_SIZE, frames[i],
@@ -157,7 +157,9 @@ static void apart(u64 bytes_on_first)
 	memset(sim.memory + sim_task_member(SIM_INIT, 0), 0xff, 0x400);
 	sim_poke64(sim_task_member(SIM_SWAPPER_0, 0x100), gva + at + 0x100);
 	sim_poke64(sim_stack_word(SIM_INIT, 0x180), inside);
-	expect_in_use(inside, 77);
+	ASSERT_REFUSED(FUNCTION_IN_USE, apply_quickly());
+	CU_ASSERT_EQUAL(bench_answer.detail[0], inside);
+	CU_ASSERT_EQUAL(bench_answer.detail[1], 77);
 	sim_poke64(sim_stack_word(SIM_INIT, 0x180), 0);
 	ASSERT_OK(apply_quickly());
 }
