@@ -44,7 +44,7 @@ struct us_hv_header {
 	u64 tables_per_gib;	/* when the processor has no 1 GiB pages */
 };
 
-#define US_BOOT_VERSION	4u
+#define US_BOOT_VERSION	5u
 #define US_BOOT_MAX_RAM	128u
 #define US_SLEEP_NONE	0xffu	/* sleep_off: not known, nothing passes */
 
@@ -75,8 +75,10 @@ struct us_boot_info {
 	u16 sleep_port[2];	/* of the bytes with SLP_EN (bit 5) and SLP_TYP
 				 * (bits 4-2), ACPI PM1 control; 0: none */
 	u8 sleep_off[2];	/* the SLP_TYP that means power off, per port */
+	u16 reset_port;		/* ACPI reset register; 0: none that is a port */
+	u8 reset_value;		/* what is written there */
+	u8 reserved2;
 	u32 ram_ranges;
-	u32 reserved2;
 	struct us_ram_range ram[US_BOOT_MAX_RAM]; /* sorted, disjoint, and
 				 * merged; without the region */
 };

@@ -69,6 +69,8 @@ enum us_event {
 				 * efer are those of event_vcpu. Its result means
 				 * nothing. Not posted inside a request's backoff
 				 * more often than that either */
+	US_EV_RESET = 5,	/* the guest is about to reset the machine. Its result
+				 * means nothing */
 };
 
 struct us_mailbox {

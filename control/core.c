@@ -279,6 +279,11 @@ void control_tick(const struct control_caller *who)
 	dropped_collect();
 }
 
+void control_reset(void)
+{
+	probation_reset_comes();
+}
+
 /* What the caller learns beside the response, as it lies in its request. */
 struct answer {
 	u32 status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The control core as its host sees it. One thread: a host never enters the core
- * while it is inside, with one exception, control_text_write() and control_tick()
- * from within host_backoff(). No call takes memory that it does not give back; all of the
- * core's memory is static.
+ * while it is inside, with one exception: control_text_write(), control_tick() and
+ * control_reset() from within host_backoff(). No call takes memory that it does not
+ * give back; all of the core's memory is static.
  */
 #ifndef UNDERSEAL_CORE_H
 #define UNDERSEAL_CORE_H
@@ -66,5 +66,8 @@ enum us_error control_text_write(const struct text_write *write);
  * happens to be there: looks whether sealed pages are still mapped as at seal, and
  * clears what patches of modules that are gone have left in the arena. */
 void control_tick(const struct control_caller *who);
+
+/* The guest is about to reset the machine: says what has to be said before. */
+void control_reset(void);
 
 #endif

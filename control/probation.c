@@ -220,14 +220,14 @@ static void tell_installed(void)
 	}
 }
 
-static void look_for_panic(void)
+/* Is there one that nobody has told of? */
+static bool tell_panic(void)
 {
 	struct text line = { 0 };
 	s32 cpu = panic_cpu();
-	u32 i;
 
 	if (cpu == NO_CPU || panic_told)
-		return;
+		return false;
 	panic_told = true;
 	text_string(&line, "the kernel panicked on CPU ");
 	text_decimal(&line, (u32)cpu);
@@ -235,6 +235,15 @@ static void look_for_panic(void)
 	text_decimal(&line, patches_installed());
 	host_log(US_LOG_ALERT, line.chars);
 	tell_installed();
+	return true;
+}
+
+static void look_for_panic(void)
+{
+	u32 i;
+
+	if (!tell_panic())
+		return;
 	for (i = 0; i < count; i++) {
 		struct text why = { 0 };
 
@@ -301,6 +310,15 @@ void probation_tick(void)
 		if (list[i].failed)
 			take_back(&list[i]);
 	forget_gone();
+}
+
+/* There is no time left to take anything back, and no need to. */
+void probation_reset_comes(void)
+{
+	if (!control.sealed)
+		return;
+	guest_forget_tables();
+	tell_panic();
 }
 
 static enum us_error read_id(const struct control_call *call,

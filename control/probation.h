@@ -36,4 +36,7 @@ enum us_error health_request(const struct control_call *call);
  * has failed, unless a request is being carried out. Tried at each tick until done. */
 void probation_tick(void);
 
+/* Of control_reset(): a panic that no tick has seen is told of. */
+void probation_reset_comes(void);
+
 #endif

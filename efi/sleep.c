@@ -9,9 +9,12 @@
 #define FADT_PM1A_CONTROL	64
 #define FADT_PM1B_CONTROL	68
 #define FADT_FLAGS		112
+#define FADT_RESET		116
+#define FADT_RESET_VALUE	128
 #define FADT_X_DSDT		140
 #define FADT_X_PM1A_CONTROL	172
 #define FADT_SLEEP_CONTROL	244
+#define FLAG_RESET		(1u << 10)
 #define FLAG_HW_REDUCED		(1u << 20)
 
 /* AML, section 20.2. */
@@ -87,6 +90,18 @@ static u16 control_port(const struct acpi_table *fadt, u32 old, u32 gas)
 	return old ? (u16)acpi_read32(at + old) : 0;
 }
 
+/* The hypervisor looks at what happens before a reset (hypervisor/reset.h). */
+static void read_reset(const struct acpi_table *fadt, struct us_boot_info *info)
+{
+	const u8 *at = (const u8 *)fadt;
+
+	if (fadt->len <= FADT_RESET_VALUE || at[FADT_RESET] != GAS_SPACE_IO ||
+	    !(acpi_read32(at + FADT_FLAGS) & FLAG_RESET))
+		return;
+	info->reset_port = (u16)acpi_read64(at + FADT_RESET + 4);
+	info->reset_value = at[FADT_RESET_VALUE];
+}
+
 static void read_fadt(const struct acpi_table *fadt, struct us_boot_info *info)
 {
 	const u8 *at = (const u8 *)fadt;
@@ -97,6 +112,7 @@ static void read_fadt(const struct acpi_table *fadt, struct us_boot_info *info)
 		dsdt = acpi_read64(at + FADT_X_DSDT);
 	if (dsdt)
 		look_through((struct acpi_table *)dsdt, info);
+	read_reset(fadt, info);
 	if (acpi_read32(at + FADT_FLAGS) & FLAG_HW_REDUCED) {
 		info->sleep_port[0] = control_port(fadt, 0, FADT_SLEEP_CONTROL);
 		return;

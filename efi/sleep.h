@@ -11,8 +11,8 @@
 #include "boot_abi.h"
 
 /*
- * Fill in sleep_port and sleep_off from the ACPI tables, and rename the objects _S1_
- * to _S4_ in them. Warns when the machine sleeps by means that are not ports.
+ * Fill in sleep_port, sleep_off, reset_port and reset_value from the ACPI tables, and
+ * rename the objects _S1_ to _S4_ in them. Warns when the machine sleeps by means that are not ports.
  */
 void sleep_describe(struct us_boot_info *info);
 

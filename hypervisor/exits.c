@@ -11,6 +11,7 @@
 #include "ioapic.h"
 #include "memory.h"
 #include "pin.h"
+#include "reset.h"
 #include "slat.h"
 #include "text_write.h"
 #include "tick.h"
@@ -255,8 +256,9 @@ static bool is_sleep(const struct vmexit *exit, u32 value)
 	return false;
 }
 
-/* CMOS, passed on (apic.h says what it is watched for), and sleep control. */
-static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
+/* CMOS, passed on (apic.h says what it is watched for), sleep control and resets. */
+static void exit_port(struct cpu *cpu, struct vcpu *vcpu,
+		      const struct vmexit *exit)
 {
 	static u8 cmos_index;
 	u64 *rax = &vcpu->regs.gpr[GPR_RAX];
@@ -270,6 +272,8 @@ static void exit_port(struct vcpu *vcpu, const struct vmexit *exit)
 		log_guest(vcpu->index,
 			  "sleep refused: %lx to port %x", *rax & mask,
 			  exit->io.port);
+	} else if (!reset_may_write(cpu, vcpu, exit, (u32)*rax)) {
+		return;
 	} else {
 		port_out(exit->io.port, exit->io.size, (u32)*rax);
 		if (exit->io.port == CMOS_INDEX) {
@@ -300,7 +304,7 @@ static void exit_io(struct cpu *cpu, struct vcpu *vcpu,
 		hypercall(cpu, vcpu, &call);
 	} else {
 		vcpu->exits[US_EXIT_IO]++;
-		exit_port(vcpu, exit);
+		exit_port(cpu, vcpu, exit);
 	}
 }
 
@@ -363,16 +367,6 @@ static void exit_slat(struct cpu *cpu, struct vcpu *vcpu,
 			sealed_fetch(vcpu, exit);
 		else
 			text_write(cpu, vcpu, exit);
-	}
-}
-
-/* A triple fault is how some kernels reboot; do what the chipset would. */
-static void __attribute__((noreturn)) reset_machine(void)
-{
-	for (;;) {
-		outb(0xcf9, 0x02);
-		outb(0xcf9, 0x06);
-		outb(0x64, 0xfe);
 	}
 }
 
@@ -456,7 +450,7 @@ void handle_exit(struct cpu *cpu, struct vcpu *vcpu, const struct vmexit *exit)
 			       0);
 		return;
 	case VMEXIT_SHUTDOWN:
-		reset_machine();
+		reset_machine(cpu, vcpu);
 	case VMEXIT_OTHER:
 		break;
 	}

@@ -12,6 +12,7 @@
 #include "pages.h"
 #include "panic.h"
 #include "pin.h"
+#include "reset.h"
 #include "slat.h"
 #include "stop.h"
 #include "tick.h"
@@ -41,7 +42,8 @@ static u64 verb_wait(u32 result, u64 backoff_ms)
 {
 	struct control_request *request = &control.request;
 	bool nested = request->open && (control.event == US_EV_TEXT_WRITE ||
-					control.event == US_EV_TICK);
+					control.event == US_EV_TICK ||
+					control.event == US_EV_RESET);
 
 	if (control.event == US_EV_TEXT_WRITE)
 		control.text_status = result;
@@ -182,9 +184,11 @@ static u64 verb_pin(void)
 	if (!control.stopped)
 		return US_E_STOP_FAILED;
 	error = pin_all();
-	if (!error)
-		tick_start();
-	return error;
+	if (error)
+		return error;
+	tick_start();
+	reset_watch();
+	return US_OK;
 }
 
 static u64 verb_guard_execution(void)

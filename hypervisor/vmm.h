@@ -140,6 +140,8 @@ struct vmm_ops {
 	void (*watch_registers)(struct vcpu *vcpu, u64 cr0, u64 cr4);
 	/* From now on VMEXIT_WRMSR for the system-call MSRs and EFER, on all vCPUs. */
 	void (*watch_system_msrs)(void);
+	/* From now on VMEXIT_IO for accesses that touch @port, on all vCPUs. */
+	void (*watch_port)(u16 port);
 
 	/* From now on end a vCPU's run after so long at the latest. False: the vendor
 	 * has no timer for that. All other CPUs are held. */

@@ -239,12 +239,15 @@ static enum us_error handle_event(void)
 	case US_EV_TICK:
 		control_tick(&who);
 		return US_OK;
+	case US_EV_RESET:
+		control_reset();
+		return US_OK;
 	default:
 		return US_OK;
 	}
 }
 
-/* Only writes and ticks come in a request's backoff: control_abi.h, HV_WAIT. Each is
+/* Only writes, ticks and resets come in a request's backoff: control_abi.h, HV_WAIT. Each is
  * answered by the next wait, so there is always one more. */
 void host_backoff(u32 ms)
 {

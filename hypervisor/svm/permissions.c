@@ -26,7 +26,7 @@ static void msrpm_set(u32 msr, bool write, bool on)
 		*byte &= ~(1u << (bit % 8));
 }
 
-static void iopm_set(u16 port)
+void svm_watch_port(u16 port)
 {
 	svm_guest_iopm[port / 8] |= 1u << (port % 8);
 }
@@ -72,13 +72,13 @@ void svm_permissions_init(void)
 	msrpm_set(MSR_TSC, true, true);
 	/* Ports beyond 64 Ki in the last byte of a wide access: always trapped. */
 	svm_guest_iopm[0x2000] = 0x0f;
-	iopm_set(0x70);
-	iopm_set(0x71);
+	svm_watch_port(0x70);
+	svm_watch_port(0x71);
 	for (u16 i = 0; i < 4; i++)
-		iopm_set(US_DOORBELL_PORT + i);
+		svm_watch_port(US_DOORBELL_PORT + i);
 	for (u32 i = 0; i < ARRAY_SIZE(hv.boot.sleep_port); i++)
 		if (hv.boot.sleep_port[i])
-			iopm_set(hv.boot.sleep_port[i]);
+			svm_watch_port(hv.boot.sleep_port[i]);
 }
 
 void svm_watch_system_msrs(void)

@@ -240,6 +240,7 @@ const struct vmm_ops svm_ops = {
 	.load_table = svm_load_table,
 	.watch_registers = svm_watch_registers,
 	.watch_system_msrs = svm_watch_system_msrs,
+	.watch_port = svm_watch_port,
 	.flush = svm_flush,
 	.flush_guest = svm_flush_guest,
 	.next_rip = svm_next_rip,

@@ -191,6 +191,7 @@ void svm_permissions_init(void);
 /* permissions.c */
 bool svm_msr_is_machine_map(u32 msr);
 void svm_watch_system_msrs(void);
+void svm_watch_port(u16 port);
 void svm_trap_x2apic_icr(bool on);
 /* state.c */
 void svm_vcpu_adopt(struct cpu *cpu, struct vcpu *vcpu, u64 slat_root);

@@ -21,7 +21,7 @@ static void msr_set(u32 msr, bool write, bool on)
 		vmx_guest_msrs[bit / 8] &= ~(1u << (bit % 8));
 }
 
-static void port_set(u16 port)
+void vmx_watch_port(u16 port)
 {
 	vmx_guest_ports[port / 8] |= 1u << (port % 8);
 }
@@ -74,13 +74,13 @@ void vmx_permissions_init(void)
 	msr_set(MSR_APIC_BASE, true, true);
 	/* Deadlines are kept by the TSC; the guest gets an offset. */
 	msr_set(MSR_TSC, true, true);
-	port_set(0x70);
-	port_set(0x71);
+	vmx_watch_port(0x70);
+	vmx_watch_port(0x71);
 	for (u16 i = 0; i < 4; i++)
-		port_set(US_DOORBELL_PORT + i);
+		vmx_watch_port(US_DOORBELL_PORT + i);
 	for (u32 i = 0; i < ARRAY_SIZE(hv.boot.sleep_port); i++)
 		if (hv.boot.sleep_port[i])
-			port_set(hv.boot.sleep_port[i]);
+			vmx_watch_port(hv.boot.sleep_port[i]);
 }
 
 void vmx_watch_system_msrs(void)

@@ -253,6 +253,7 @@ const struct vmm_ops vmx_ops = {
 	.load_table = vmx_load_table,
 	.watch_registers = vmx_watch_registers,
 	.watch_system_msrs = vmx_watch_system_msrs,
+	.watch_port = vmx_watch_port,
 	.start_timer = vmx_start_timer,
 	.watch_interrupts = vmx_watch_interrupts,
 	.watch_iret = vmx_watch_iret,

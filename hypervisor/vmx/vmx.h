@@ -235,6 +235,7 @@ extern u8 vmx_guest_ports[2 * BITMAP_SIZE], vmx_all_ports[2 * BITMAP_SIZE];
 void vmx_permissions_init(void);
 bool vmx_msr_is_machine_map(u32 msr);
 void vmx_watch_system_msrs(void);
+void vmx_watch_port(u16 port);
 void vmx_watch_deadlines(void);
 void vmx_trap_x2apic_icr(bool on);
 

@@ -278,3 +278,42 @@ def panicked(server):
 
 
 PROBATION = [sealed, not_confirmed, confirmed_stays, panicked]
+
+
+def resets_at_once(how, title):
+    """panic=-1: there is no second in which a tick could come."""
+    def check(server):
+        sealed(server)
+        server.tool_ok("apply /data/version.upatch")
+        start = server.console_size()
+        server.forget_boot()
+        server.send(f"echo {how} > /sys/kernel/reboot/type; "
+                    "echo -1 > /proc/sys/kernel/panic; "
+                    "echo c > /proc/sysrq-trigger")
+        server.wait_ready()
+        text = server.console(start)
+        expect(re.search(r"underseal: the kernel panicked on CPU \d+, patches "
+                         r"installed: 1\s+underseal: the kernel panicked with "
+                         r"version generation 1\s", text), text)
+        expect_equal(text.count("the kernel panicked on CPU"), 1, "told")
+
+    check.__doc__ = f"a panic that resets at once is reported before: {title}"
+    return check
+
+
+def dead_domain_resets(server):
+    """a control domain that has died keeps nobody from resetting"""
+    sealed(server)
+    server.ring("op=0x7f", "arg=2")
+    expect_equal(server.tool("status")[0], "CONTROL_UNAVAILABLE", "status")
+    start = server.console_size()
+    server.forget_boot()
+    server.send("echo -1 > /proc/sys/kernel/panic; "
+                "echo c > /proc/sysrq-trigger")
+    server.wait_ready()
+    expect("the kernel panicked" not in server.console(start), "who said so?")
+
+
+# With Debian's kernel "acpi" is what happens by itself.
+RESETS = [resets_at_once("acpi", "by ACPI"),
+          resets_at_once("triple", "by a triple fault"), dead_domain_resets]

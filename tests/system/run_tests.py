@@ -145,6 +145,7 @@ def qemu_jobs(report, kernel, scratch, only):
     suite("module-gate", gate_checks.CHECKS, 2)
     suite("agent-gate", gate_checks.AGENT, 2)
     suite("patch-health", gate_checks.PROBATION, 2)
+    suite("panic-resets", gate_checks.RESETS, 2, loader="underseal-test.efi")
     suite("guest-agent", agent_checks.CHECKS, 2)
     work.append(lambda: run_suite(
         report, "agent-reboots", reboot_checks.CHECKS,

@@ -259,6 +259,30 @@ static void panicked(void)
 	CU_ASSERT_EQUAL(sim.alerts, 5);
 }
 
+/* A kernel that resets at once gets no tick. */
+static void panicked_and_resets(void)
+{
+	bench_start(0);
+	control_reset();
+	CU_ASSERT_EQUAL(sim.alerts, 0);
+	bench_start_sealed();
+	ASSERT_OK(bench_apply(0x2000, 1));
+	ASSERT_OK(apply(F, 2, 10));
+	control_reset();
+	CU_ASSERT_EQUAL(sim.alerts, 0);
+	poke32(SIM_PANIC_CPU, 1);
+	control_reset();
+	CU_ASSERT(logged("the kernel panicked on CPU 1, patches installed: 2"));
+	CU_ASSERT(logged("the kernel panicked with default generation 1"));
+	CU_ASSERT(logged("the kernel panicked with default generation 2"));
+	CU_ASSERT_EQUAL(sim.alerts, 3);
+	/* Once, and nothing else is done. */
+	control_reset();
+	CU_ASSERT_EQUAL(sim.alerts, 3);
+	CU_ASSERT(redirected(F));
+	CU_ASSERT_EQUAL(sim.stopped, false);
+}
+
 /* Without any patch it is told, too; and a baseline need not name the mark. */
 static void panicked_unpatched(void)
 {
@@ -378,6 +402,7 @@ const struct test health_tests[] = {
 	{ "watched wide", watched_wide },
 	{ "watch outside", watch_outside },
 	{ "panicked", panicked },
+	{ "panicked and resets", panicked_and_resets },
 	{ "panicked unpatched", panicked_unpatched },
 	{ "blocked", blocked },
 	{ "during a request", during_request },
