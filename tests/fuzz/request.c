@@ -272,6 +272,7 @@ static void tick(void)
 	struct control_caller who = sim_caller(0);
 
 	control_tick(&who);
+	control_reset();
 }
 
 /* Guest memory outside the sealed frames, of tasks, stacks and page tables. */
