@@ -515,7 +515,8 @@ enum us_error cmd_log(int argc, char **argv)
 
 static const struct argp counters_argp = {
 	.options = plain_options, .parser = parse,
-	.doc = "Show how often each vCPU came into the hypervisor, and why.",
+	.doc = "Show how often each vCPU came into the hypervisor, why, and the time "
+	"that it took.",
 };
 
 /* The counters do not say how many vCPUs there are; the status does. */

@@ -228,11 +228,23 @@ def some_wrong_bundles(server):
     expect_text(server, server.sealed_text, "after refusals")
 
 
+def expect_time_counted(server, before):
+    """Where the time goes: some to each, and no more than there was."""
+    after = server.tool_ok("counters")
+    spent = [after[key] - before[key] for key in ("hypervisor_ns",
+                                                  "control_ns")]
+    expect(min(spent) > 0, f"time in hypervisor and control domain: {spent}")
+    expect(after["hypervisor_ns"] + after["control_ns"] <
+           after["time_ns"] * len(after["exits"]), f"too much time: {after}")
+
+
 @needed
 def applies(server):
     """a signed patch is applied and takes effect"""
     expect(OLD not in server.run("cat /proc/version"), "patched already")
+    before = server.tool_ok("counters")
     receipt = server.tool_ok("apply /data/version.upatch")
+    expect_time_counted(server, before)
     expect(OLD in server.run("cat /proc/version"), "no effect")
     expect_equal(receipt["name"], "version", "name")
     expect_equal(receipt["functions"], 1, "functions")
