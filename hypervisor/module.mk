@@ -4,15 +4,16 @@
 HYPERVISOR_BIN := $(OUT)/hypervisor.bin
 HYPERVISOR_SOURCES := $(wildcard hypervisor/*.[cS] hypervisor/*/*.[cS]) \
 	common/page_walk.c
-# Page tables and the control domain's memory: its image with bss (8.25 MiB at the
-# most, see control/module.mk), stack, heap. What is too little is refused at boot.
+# Page tables and the control domain's memory: its image with bss (8.5 MiB at the
+# most, see build/control.lds), stack, heap. What is too little is refused at boot.
 HYPERVISOR_HEAP := 0x9a0000
 
 CFLAGS_hvtest := $(CFLAGS_hv) -DUNDERSEAL_FAULTS
 $(eval $(call compile_kind,hvtest))
 
 define link_hypervisor
-$(OUT)/$(1).elf: $(call objects,$(2),$(HYPERVISOR_SOURCES)) build/hypervisor.lds
+$(OUT)/$(1).elf: $(call objects,$(2),$(HYPERVISOR_SOURCES)) build/hypervisor.lds \
+		hypervisor/module.mk
 	$(Q)$$(CC) -nostdlib -static-pie -Wl,-z,text,-z,max-page-size=4096 \
 		-Wl,--build-id=none,--no-dynamic-linker \
 		-Wl,--no-warn-rwx-segments -Wl,--defsym=HEAP_FIXED=$(HYPERVISOR_HEAP) \
