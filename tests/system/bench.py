@@ -19,6 +19,7 @@ import tempfile
 from harness import Server
 import bench_seal
 import bench_stop
+import bench_vendor
 import files
 import machine
 import qemu
@@ -171,7 +172,7 @@ def table(result):
          f"{boot['kernel_ratio']:.3f}"),
         ("boot time, power-on to user space, with / without",
          f"{boot['power_on_ratio']:.3f}"),
-        *bench_seal.rows({**run, "instructions": result["instructions"]}),
+        *bench_seal.rows(run),
         ("stop, median / longest", f"{run['patch']['stop_us_median']:.0f} / "
          f"{run['patch']['stop_us_max']:.0f} us"),
         ("whole apply or revert, median / longest",
@@ -194,6 +195,7 @@ def table(result):
         rows.append((f"{name}.bin, code / file",
                      f"{image['code_bytes'] / 1024:.1f} / "
                      f"{image['file_bytes'] / 1024:.1f} KiB"))
+    rows += bench_vendor.rows(result["vendors"])
     rows.append(("underseal.efi",
                  f"{size['underseal_efi_bytes'] / 1024:.1f} KiB"))
     width = max(len(name) for name, _ in rows)
@@ -212,7 +214,7 @@ def main():
             "accel": settings.accel or qemu.ACCEL,
             "size": sizes(),
             "running": running(kernel, scratch),
-            "instructions": bench_seal.instructions_per_write(kernel, scratch),
+            "vendors": bench_vendor.measure(kernel, scratch),
             "boot": boot_times(kernel, scratch),
             "stop": bench_stop.measure(kernel, scratch),
         }

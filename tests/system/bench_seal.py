@@ -2,15 +2,7 @@
 """What verifying a kernel and judging its own patching cost: a part of bench.py."""
 import os
 
-from harness import Server
-import files
-import machine
-
 TRACING = "/sys/kernel/tracing"
-SWITCH = "/proc/sys/kernel/sched_schedstats"
-TOGGLES = int(os.environ.get("TOGGLES") or 100)
-# One instruction is 2^SHIFT ns of virtual time, and the emulated TSC counts those.
-SHIFT = 2
 
 
 def seal_figures(kernel, report):
@@ -84,44 +76,9 @@ def ftrace_figures(server, seal):
     }
 
 
-def toggle_ticks(server):
-    """TSC ticks that switching a static key on and off takes, TOGGLES times."""
-    text = server.run(
-        f"us-probe tsc; i=0; while [ $i -lt {TOGGLES} ]; do "
-        f"echo 1 > {SWITCH}; echo 0 > {SWITCH}; i=$((i + 1)); done; "
-        "us-probe tsc", timeout=600)
-    start, end = (int(word, 0) for word in text.split())
-    return end - start
-
-
-def instructions_per_write(kernel, scratch):
-    """On a machine whose clock counts instructions: those of hypervisor and control
-    domain. With one CPU, since idle ones make the clock jump."""
-    esp = files.underseal_esp(os.path.join(scratch, "icount.img"), kernel)
-    with Server(esp, kernel, log=files.out("logs/bench-icount.log"),
-                settings=machine.Settings(smp=1, accel="tcg,thread=single"),
-                extra=["-icount", f"shift={SHIFT}"]) as server:
-        server.wait_ready(timeout=600)
-        toggle_ticks(server)
-        open_ticks = toggle_ticks(server)
-        server.tool_ok("seal /data/baseline.ubase", timeout=300)
-        before = work(server)["writes"]
-        sealed_ticks = toggle_ticks(server)
-        writes = work(server)["writes"] - before
-    return {
-        "toggles": TOGGLES,
-        "writes": writes,
-        "instructions_unsealed": open_ticks >> SHIFT,
-        "instructions_sealed": sealed_ticks >> SHIFT,
-        "instructions_per_write": ((sealed_ticks - open_ticks) >> SHIFT) /
-        writes,
-    }
-
-
 def rows(result):
     """Lines of bench.py's table."""
     seal, ftrace = result["seal"], result["ftrace"]
-    count = result["instructions"]
     return [
         ("seal", f"{seal['seal_ms']:.0f} ms, "
          f"{seal['seal_bytes_per_second'] / 2**20:.1f} MiB/s"),
@@ -133,9 +90,7 @@ def rows(result):
         ("an arbitrated write: exits, control domain entries",
          f"{ftrace['exits_per_write']:.2f}, "
          f"{ftrace['control_calls_per_write']:.2f}"),
-        ("an arbitrated write: instructions, time",
-         f"{count['instructions_per_write']:.0f}, "
-         f"{ftrace['us_per_write']:.0f} us"),
+        ("an arbitrated write: time", f"{ftrace['us_per_write']:.0f} us"),
         ("all functions traced, sealed / unsealed",
          f"{ftrace['enable_sealed_s']:.1f} / {ftrace['enable_unsealed_s']:.1f}"
          f" s, ratio {ftrace['enable_slowdown_ratio']:.1f}"),

@@ -35,8 +35,6 @@ LIVE_SECONDS = 60       # no further one after that
 COUNTS = (1, 2, 10, 100)
 STATES = ("load", "idle")       # in the order in which bundles are installed
 BATCH = 5
-SHIFT = 2       # on a machine that counts instructions one is 2^SHIFT ns
-ICOUNT_TIMES = min(5, TIMES)
 
 
 def rank(values, share):
@@ -180,14 +178,14 @@ def quiet(server):
                "rcu_cpu_stall_suppress")
 
 
-def begin(kernel, scratch, disk, cpus, accel=None, extra=()):
+def begin(kernel, scratch, disk, cpus):
     esp = files.underseal_esp(os.path.join(scratch, "stop.img"), kernel)
     tools = ["-drive", "if=none,id=tools,format=raw,snapshot=on,file=" +
              files.out("guest/tools.img"),
              "-device", "nvme,drive=tools,serial=tools"]
     return Server(esp, kernel, log=files.out(f"logs/bench-stop{cpus}.log"),
-                  settings=machine.Settings(smp=cpus, mem="2G", accel=accel),
-                  extra=[*tools, *bundle_sets.drive(disk), *extra])
+                  settings=machine.Settings(smp=cpus, mem="2G"),
+                  extra=[*tools, *bundle_sets.drive(disk)])
 
 
 def one_machine(kernel, scratch, disk, cpus):
@@ -220,28 +218,10 @@ def one_machine(kernel, scratch, disk, cpus):
     return cells
 
 
-def instructions(kernel, scratch, disk):
-    """Of the stop itself, on a machine whose clock counts them: the same on every host,
-    however busy. With one CPU, since idle ones make the clock jump."""
-    with begin(kernel, scratch, disk, 1, accel="tcg,thread=single",
-               extra=["-icount", f"shift={SHIFT}"]) as server:
-        server.wait_ready(timeout=900)
-        quiet(server)
-        bundle_sets.mount(server)
-        server.tool_ok("seal /data/baseline.ubase", timeout=900)
-        result = {}
-        for count in COUNTS:
-            stops = [receipt["stop_ns"] >> SHIFT for receipt in
-                     cycles(server, "load", count, ICOUNT_TIMES)]
-            result[str(count)] = spread("stop_instructions", stops)
-    return {"cpus": 1, "by_functions": result}
-
-
 def measure(kernel, scratch):
     """Keeps what it has after each machine in build/out/bench-stop.json."""
     disk = make_disk(kernel, scratch)
-    print("bench: instructions of the stop", file=sys.stderr, flush=True)
-    result = {"counted": instructions(kernel, scratch, disk), "cells": []}
+    result = {"cells": []}
     for cpus in CPUS:
         print(f"bench: the stop on {cpus} CPUs", file=sys.stderr, flush=True)
         result["cells"] += one_machine(kernel, scratch, disk, cpus)
@@ -270,10 +250,6 @@ def table(result):
             milliseconds(cell, "livepatch_transition_ns_p50") + " | " +
             f"{cell['apply_faster_than_livepatch_ratio']:.0f} | "
             f"{cell['attempts_max']} | {cell['arena_per_code_ratio']:.2f}")
-    for count, cell in result["counted"]["by_functions"].items():
-        lines.append(f"instructions of a stop, {count} functions: "
-                     f"median {cell['stop_instructions_p50']:,}, most "
-                     f"{cell['stop_instructions_max']:,}")
     return "\n".join(lines)
 
 

@@ -56,15 +56,15 @@ def numbered(base, folder, first, count, **header):
             future.result()
 
 
-def make_disk(path, folder, free_mib=192):
-    """An ext4 file system labelled `load` with what is in @folder, and room."""
+def make_disk(path, folder, free_mib=192, label="load"):
+    """An ext4 file system with what is in @folder, and room."""
     shutil.copy(os.path.join(files.ROOT, "tests/guest/busy"), folder)
     used, inodes = 0, 1024
     for _, folders, names in os.walk(folder):
         used += 4 * len(names) + 4 * len(folders)
         inodes += len(names) + len(folders)
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-N",
-                    str(inodes), "-d", folder, "-L", "load", path,
+                    str(inodes), "-d", folder, "-L", label, path,
                     f"{used // 1024 + free_mib}M"], check=True,
                    stdout=subprocess.DEVNULL)
     return path

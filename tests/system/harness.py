@@ -42,9 +42,9 @@ class Server(machine.Machine):
     slide = None
     text_physical = None
 
-    def __init__(self, esp, kernel, **options):
+    def __init__(self, esp, kernel, data=None, **options):
         self.kernel = kernel
-        super().__init__(esp, kernel.data_image(), **options)
+        super().__init__(esp, data or kernel.data_image(), **options)
 
     def is_intel(self):
         words = self.run("us-probe cpuid 0").split()
