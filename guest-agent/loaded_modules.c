@@ -123,13 +123,9 @@ static enum us_error seal_one(const char *directory, struct seen *module,
 	if (may_pass(error) && module->tries < MAX_TRIES)
 		return US_OK;
 	module->tries = MAX_TRIES;
-	if (error == US_E_MODULE_SEALED)
+	/* Sealed by somebody else, or meant to be open. */
+	if (error == US_E_MODULE_SEALED || error == US_E_MODULE_POLICY)
 		return US_OK;
-	if (error == US_E_MODULE_POLICY) {
-		journal(PRIORITY_INFO, "module %s has no baseline and stays open, "
-			"as the policy says", module->name);
-		return US_OK;
-	}
 	if (error)
 		journal_failure(PRIORITY_WARNING, module->name);
 	return error;
